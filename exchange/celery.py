@@ -1,0 +1,7 @@
+"""The Celery application; work stands in PostgreSQL, the broker only wakes it."""
+
+from celery import Celery
+
+app = Celery("nexus")
+app.config_from_object("django.conf:settings", namespace="CELERY")
+app.autodiscover_tasks()
