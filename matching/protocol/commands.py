@@ -1,0 +1,145 @@
+"""Commands: what a body asks of the engine. Imperative, frozen, complete: the engine reads nothing else."""
+
+from typing import TypeAlias
+
+import msgspec
+
+from matching.protocol.units import (
+    AccountKind,
+    Medium,
+    OrderKind,
+    Phase,
+    SelfTradePrevention,
+    Side,
+    TimeInForce,
+)
+
+
+class Command(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """Base of all commands; on the wire an array whose first element is the tag."""
+
+
+class DefineInstrument(Command, tag=1):
+    """Create an instrument or change its rules; base and quote never change.
+
+    `quote_units_per_tick_lot` is the quote amount of one tick times one lot. Fee rates are parts per
+    million of the quote amount; a negative maker rate is a rebate. A band bound of 0 means none.
+    """
+
+    instrument: int
+    base_asset: int
+    quote_asset: int
+    base_units_per_lot: int
+    quote_units_per_tick_lot: int
+    instrument_class: int
+    quantity_lots_max: int
+    price_ticks_low: int = 0
+    price_ticks_high: int = 0
+    maker_fee_ppm: int = 0
+    taker_fee_ppm: int = 0
+
+
+class SetPhase(Command, tag=2):
+    instrument: int
+    phase: Phase
+
+
+class OpenAccount(Command, tag=3):
+    """Open an account under an opaque holder number; repeating it unchanged changes nothing."""
+
+    account: int
+    holder: int
+    kind: AccountKind = AccountKind.MEMBER
+
+
+class SetEligibility(Command, tag=4):
+    """Set what a holder may trade; a restriction cancels the resting orders that it forbids.
+
+    `classes` is a bit set of `InstrumentClass`; `version` must rise per holder.
+    """
+
+    holder: int
+    version: int
+    classes: int
+    frozen: bool = False
+
+
+class Credit(Command, tag=5):
+    """Add confirmed units to an account; idempotent by `reference`."""
+
+    account: int
+    asset: int
+    amount_units: int
+    reference: str
+
+
+class Debit(Command, tag=6):
+    """Take available units from an account; idempotent by `reference`."""
+
+    account: int
+    asset: int
+    amount_units: int
+    reference: str
+
+
+class PlaceOrder(Command, tag=7):
+    """Place an order; `price_ticks` is 0 for a market order. Idempotent by account and client order id."""
+
+    account: int
+    client_order_id: str
+    instrument: int
+    side: Side
+    kind: OrderKind
+    time_in_force: TimeInForce
+    price_ticks: int
+    quantity_lots: int
+    post_only: bool = False
+    self_trade_prevention: SelfTradePrevention = SelfTradePrevention.CANCEL_NEWEST
+    medium: Medium = Medium.REST
+
+
+class AmendOrder(Command, tag=8):
+    """Change price or open quantity of a resting order.
+
+    `quantity_lots` is the new open (unfilled) quantity. Priority is kept only when the price stays and
+    the quantity falls. An amend that would trade at once trades as a taker.
+    """
+
+    account: int
+    order_id: int
+    price_ticks: int
+    quantity_lots: int
+
+
+class CancelOrder(Command, tag=9):
+    account: int
+    order_id: int
+
+
+class CancelAll(Command, tag=10):
+    """Cancel the account's resting orders in one instrument, or in all when `instrument` is 0."""
+
+    account: int
+    instrument: int = 0
+
+
+AnyCommand: TypeAlias = (
+    DefineInstrument
+    | SetPhase
+    | OpenAccount
+    | SetEligibility
+    | Credit
+    | Debit
+    | PlaceOrder
+    | AmendOrder
+    | CancelOrder
+    | CancelAll
+)
+
+
+class Sequenced(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """A command with its place and time in the one order of the market; what the journal keeps."""
+
+    sequence: int
+    time_ns: int
+    command: AnyCommand

@@ -1,0 +1,50 @@
+"""Named crash points, so that a test can kill a real process between any two steps.
+
+`NEXUS_CRASH_POINT=name` or `name:N` kills the process (SIGKILL) the first or Nth time it gets there.
+In production the variable is unset and a crash point costs one comparison.
+"""
+
+import os
+import signal
+
+ENGINE_POINTS = (
+    "engine.before_journal",
+    "engine.journal_half_written",
+    "engine.after_journal",
+    "engine.after_apply",
+    "engine.half_answered",
+    "engine.after_answer",
+    "engine.after_publish",
+)
+FOLLOWER_POINTS = (
+    "projector.before_commit",
+    "projector.after_commit",
+    "ledger.before_commit",
+    "ledger.after_commit",
+    "obligations.before_commit",
+    "obligations.after_commit",
+)
+SETTLER_POINTS = (
+    "settler.batch_proposed",
+    "settler.batch_signed",
+    "settler.transaction_stored",
+    "settler.transaction_broadcast",
+    "settler.chunk_confirmed",
+    "settler.before_confirm",
+    "settler.after_confirm",
+)
+CRASH_POINTS = ENGINE_POINTS + FOLLOWER_POINTS + SETTLER_POINTS
+
+_name, _, _count = os.environ.get("NEXUS_CRASH_POINT", "").partition(":")
+_remaining = int(_count or 1)
+
+
+def crash_point(name: str) -> None:
+    """Die by SIGKILL here when the environment names this point."""
+    global _remaining
+    if name != _name:
+        return
+    assert name in CRASH_POINTS, f"crash point {name} is not declared"
+    _remaining -= 1
+    if _remaining <= 0:
+        os.kill(os.getpid(), signal.SIGKILL)
