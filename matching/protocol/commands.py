@@ -19,7 +19,7 @@ class Command(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """Base of all commands; on the wire an array whose first element is the tag."""
 
 
-class DefineInstrument(Command, tag=1):
+class DefineInstrument(Command, frozen=True, tag=1):
     """Create an instrument or change its rules; base and quote never change.
 
     `quote_units_per_tick_lot` is the quote amount of one tick times one lot. Fee rates are parts per
@@ -39,12 +39,12 @@ class DefineInstrument(Command, tag=1):
     taker_fee_ppm: int = 0
 
 
-class SetPhase(Command, tag=2):
+class SetPhase(Command, frozen=True, tag=2):
     instrument: int
     phase: Phase
 
 
-class OpenAccount(Command, tag=3):
+class OpenAccount(Command, frozen=True, tag=3):
     """Open an account under an opaque holder number; repeating it unchanged changes nothing."""
 
     account: int
@@ -52,7 +52,7 @@ class OpenAccount(Command, tag=3):
     kind: AccountKind = AccountKind.MEMBER
 
 
-class SetEligibility(Command, tag=4):
+class SetEligibility(Command, frozen=True, tag=4):
     """Set what a holder may trade; a restriction cancels the resting orders that it forbids.
 
     `classes` is a bit set of `InstrumentClass`; `version` must rise per holder.
@@ -64,7 +64,7 @@ class SetEligibility(Command, tag=4):
     frozen: bool = False
 
 
-class Credit(Command, tag=5):
+class Credit(Command, frozen=True, tag=5):
     """Add confirmed units to an account; idempotent by `reference`."""
 
     account: int
@@ -73,7 +73,7 @@ class Credit(Command, tag=5):
     reference: str
 
 
-class Debit(Command, tag=6):
+class Debit(Command, frozen=True, tag=6):
     """Take available units from an account; idempotent by `reference`."""
 
     account: int
@@ -82,7 +82,7 @@ class Debit(Command, tag=6):
     reference: str
 
 
-class PlaceOrder(Command, tag=7):
+class PlaceOrder(Command, frozen=True, tag=7):
     """Place an order; `price_ticks` is 0 for a market order. Idempotent by account and client order id."""
 
     account: int
@@ -98,7 +98,7 @@ class PlaceOrder(Command, tag=7):
     medium: Medium = Medium.REST
 
 
-class AmendOrder(Command, tag=8):
+class AmendOrder(Command, frozen=True, tag=8):
     """Change price or open quantity of a resting order.
 
     `quantity_lots` is the new open (unfilled) quantity. Priority is kept only when the price stays and
@@ -111,12 +111,12 @@ class AmendOrder(Command, tag=8):
     quantity_lots: int
 
 
-class CancelOrder(Command, tag=9):
+class CancelOrder(Command, frozen=True, tag=9):
     account: int
     order_id: int
 
 
-class CancelAll(Command, tag=10):
+class CancelAll(Command, frozen=True, tag=10):
     """Cancel the account's resting orders in one instrument, or in all when `instrument` is 0."""
 
     account: int

@@ -22,57 +22,57 @@ class Event(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """Base of all events; sequence and time stand in the `Applied` that carries it."""
 
 
-class Refused(Event, tag=1):
+class Refused(Event, frozen=True, tag=1):
     """The command changed nothing; `detail` says what was expected and what was found."""
 
     code: Refusal
     detail: str
 
 
-class InstrumentDefined(Event, tag=2):
+class InstrumentDefined(Event, frozen=True, tag=2):
     definition: DefineInstrument
 
 
-class PhaseChanged(Event, tag=3):
+class PhaseChanged(Event, frozen=True, tag=3):
     instrument: int
     phase: Phase
 
 
-class AccountOpened(Event, tag=4):
+class AccountOpened(Event, frozen=True, tag=4):
     account: int
     holder: int
     kind: AccountKind
 
 
-class EligibilityChanged(Event, tag=5):
+class EligibilityChanged(Event, frozen=True, tag=5):
     holder: int
     version: int
     classes: int
     frozen: bool
 
 
-class Credited(Event, tag=6):
+class Credited(Event, frozen=True, tag=6):
     account: int
     asset: int
     amount_units: int
     reference: str
 
 
-class Debited(Event, tag=7):
+class Debited(Event, frozen=True, tag=7):
     account: int
     asset: int
     amount_units: int
     reference: str
 
 
-class ReferenceRepeated(Event, tag=8):
+class ReferenceRepeated(Event, frozen=True, tag=8):
     """The same credit or debit was applied before, at `sequence`; nothing changed."""
 
     reference: str
     sequence: int
 
 
-class OrderAccepted(Event, tag=9):
+class OrderAccepted(Event, frozen=True, tag=9):
     """`order_id` is the sequence number of the command that placed it."""
 
     order_id: int
@@ -89,7 +89,7 @@ class OrderAccepted(Event, tag=9):
     medium: Medium
 
 
-class OrderRepeated(Event, tag=10):
+class OrderRepeated(Event, frozen=True, tag=10):
     """The same order was accepted before under this client order id; nothing changed."""
 
     order_id: int
@@ -97,7 +97,7 @@ class OrderRepeated(Event, tag=10):
     client_order_id: str
 
 
-class Filled(Event, tag=11):
+class Filled(Event, frozen=True, tag=11):
     """A trade at the maker's price. `fill_id` counts from 1 over all instruments without gaps.
 
     Base moves seller to buyer, quote buyer to seller; each side's fee goes in quote to revenue (a negative
@@ -121,7 +121,7 @@ class Filled(Event, tag=11):
     taker_remaining_lots: int
 
 
-class OrderReduced(Event, tag=12):
+class OrderReduced(Event, frozen=True, tag=12):
     """Self-trade prevention took `by_lots` off an order without a fill."""
 
     order_id: int
@@ -131,7 +131,7 @@ class OrderReduced(Event, tag=12):
     remaining_lots: int
 
 
-class OrderAmended(Event, tag=13):
+class OrderAmended(Event, frozen=True, tag=13):
     order_id: int
     account: int
     instrument: int
@@ -140,7 +140,7 @@ class OrderAmended(Event, tag=13):
     priority_kept: bool
 
 
-class OrderCancelled(Event, tag=14):
+class OrderCancelled(Event, frozen=True, tag=14):
     """The order is closed; `remaining_lots` were open."""
 
     order_id: int
@@ -150,7 +150,7 @@ class OrderCancelled(Event, tag=14):
     remaining_lots: int
 
 
-class OrdersCancelled(Event, tag=15):
+class OrdersCancelled(Event, frozen=True, tag=15):
     """A cancel-all ended: `count` orders were cancelled (their events stand before this one)."""
 
     account: int

@@ -12,32 +12,32 @@ class Query(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """Base of all queries; tags do not meet those of commands."""
 
 
-class GetStatus(Query, tag=101):
+class GetStatus(Query, frozen=True, tag=101):
     """Ask for sequence, epoch, state hash and counters; the hash is computed only when asked for."""
 
     with_state_hash: bool = False
 
 
-class GetBalances(Query, tag=102):
+class GetBalances(Query, frozen=True, tag=102):
     """Ask for all balances of one account, or of every account when `account` is 0."""
 
     account: int = 0
 
 
-class GetBook(Query, tag=103):
+class GetBook(Query, frozen=True, tag=103):
     """Ask for the aggregated levels of an instrument, best first, at most `depth` a side (0 = all)."""
 
     instrument: int
     depth: int = 0
 
 
-class GetOpenOrders(Query, tag=104):
+class GetOpenOrders(Query, frozen=True, tag=104):
     """Ask for resting orders of one account, or of every account when `account` is 0."""
 
     account: int = 0
 
 
-class GetInstruments(Query, tag=105):
+class GetInstruments(Query, frozen=True, tag=105):
     pass
 
 
@@ -50,7 +50,7 @@ class Reply(msgspec.Struct, frozen=True, array_like=True, gc=False):
     sequence: int
 
 
-class Status(Reply, tag=201):
+class Status(Reply, frozen=True, tag=201):
     """`state_hash` covers the whole state except sequence and clock; hex SHA-256, or empty."""
 
     epoch: int
@@ -70,11 +70,11 @@ class Balance(msgspec.Struct, frozen=True, array_like=True, gc=False):
     held_units: int
 
 
-class Balances(Reply, tag=202):
+class Balances(Reply, frozen=True, tag=202):
     balances: tuple[Balance, ...]
 
 
-class Book(Reply, tag=203):
+class Book(Reply, frozen=True, tag=203):
     """Levels are (price_ticks, quantity_lots, orders), best first."""
 
     instrument: int
@@ -92,7 +92,7 @@ class OpenOrder(msgspec.Struct, frozen=True, array_like=True, gc=False):
     remaining_lots: int
 
 
-class OpenOrders(Reply, tag=204):
+class OpenOrders(Reply, frozen=True, tag=204):
     orders: tuple[OpenOrder, ...]
 
 
@@ -102,7 +102,7 @@ class InstrumentState(msgspec.Struct, frozen=True, array_like=True, gc=False):
     last_price_ticks: int
 
 
-class Instruments(Reply, tag=205):
+class Instruments(Reply, frozen=True, tag=205):
     instruments: tuple[InstrumentState, ...]
 
 

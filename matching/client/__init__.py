@@ -1,0 +1,19 @@
+"""The only way for other bodies into the engine: send, ask and follow.
+
+What lives here speaks the wire protocol and reads stream and journal. What must not: Django,
+order rules (those are the engine's), anything that writes a journal.
+"""
+
+from matching.client.address import EngineAddress, engine_address
+from matching.client.connection import EngineClient, EngineUnavailable, engine
+from matching.client.follow import FollowFailed, follow
+
+__all__ = [
+    "EngineAddress",
+    "EngineClient",
+    "EngineUnavailable",
+    "FollowFailed",
+    "engine",
+    "engine_address",
+    "follow",
+]

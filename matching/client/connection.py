@@ -1,0 +1,176 @@
+"""Blocking client of the engine's socket: commands in, answers out."""
+
+import os
+import socket
+import threading
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
+
+import msgspec
+
+from matching.client.address import engine_address
+from matching.protocol.codec import (
+    ANSWER_BYTES_MAX,
+    FRAME_HEADER,
+    REQUEST_BYTES_MAX,
+    Answer,
+    QueryAnswer,
+    Request,
+    answer_decode,
+    encode,
+)
+from matching.protocol.commands import AnyCommand
+from matching.protocol.queries import AnyQuery, AnyReply
+
+# Requests in flight on a connection: the engine stops reading from one that does not read answers.
+WINDOW = 256
+DEFAULT_TIMEOUT_S = 5.0
+
+
+class EngineUnavailable(Exception):
+    """The engine did not answer; `sent` says whether a command may nevertheless have been applied.
+
+    With `sent` false nothing reached the engine. With `sent` true the caller repeats the same
+    command: a place with the same client order id, a credit or debit with the same reference, a
+    definition, an opening or a cancel answer with what the first one did and change nothing twice.
+    """
+
+    def __init__(self, message: str, *, sent: bool) -> None:
+        super().__init__(message)
+        self.sent = sent
+
+
+class EngineClient:
+    """A blocking client; thread-safe, since every thread (and forked child) has its own connection."""
+
+    def __init__(self, socket_path: Path | str, timeout_s: float = DEFAULT_TIMEOUT_S) -> None:
+        self._socket_path = str(socket_path)
+        self._timeout_s = timeout_s
+        self._local = threading.local()
+
+    def send(self, command: AnyCommand) -> Answer:
+        """Send one command and return its answer; the journal holds the command by then.
+
+        An answer with sequence 0 carries one `Refused` and was never sequenced (malformed, or the
+        engine cannot write its journal). Raises `EngineUnavailable`.
+        """
+        return self.send_many([command])[0]
+
+    def send_many(self, commands: Sequence[AnyCommand]) -> list[Answer]:
+        """Send commands pipelined, in order, and return their answers in the same order.
+
+        Raises `EngineUnavailable`; then a prefix of the commands may have been applied.
+        """
+        answers = self._exchange(commands)
+        assert all(type(answer) is Answer for answer in answers)
+        return answers  # type: ignore[return-value]
+
+    def ask(self, query: AnyQuery) -> AnyReply:
+        """Ask a read-only question about the engine's present state. Raises `EngineUnavailable`."""
+        (answer,) = self._exchange([query])
+        assert type(answer) is QueryAnswer
+        return answer.reply
+
+    def close(self) -> None:
+        """Close this thread's connection; the next call opens another."""
+        connection = getattr(self._local, "connection", None)
+        self._local.connection = None
+        if connection is not None:
+            connection.close()
+
+    def _exchange(self, bodies: Sequence[AnyCommand | AnyQuery]) -> list[Answer | QueryAnswer]:
+        connection = self._connected()
+        answers: list[Answer | QueryAnswer] = []
+        try:
+            for start in range(0, len(bodies), WINDOW):
+                answers += connection.exchange(bodies[start : start + WINDOW])
+        except (OSError, EOFError, msgspec.DecodeError) as error:
+            self.close()
+            raise EngineUnavailable(
+                f"engine at {self._socket_path} did not answer: {error or type(error).__name__}",
+                sent=True,
+            ) from error
+        except BaseException:
+            self.close()
+            raise
+        return answers
+
+    def _connected(self) -> "_Connection":
+        connection: _Connection | None = getattr(self._local, "connection", None)
+        if connection is not None and connection.usable():
+            return connection
+        self.close()
+        try:
+            connection = _Connection(self._socket_path, self._timeout_s)
+        except OSError as error:
+            raise EngineUnavailable(
+                f"no engine listens at {self._socket_path}: {error}", sent=False
+            ) from error
+        self._local.connection = connection
+        return connection
+
+
+class _Connection:
+    """One socket; a half-read answer makes it useless, so any failure closes it."""
+
+    def __init__(self, socket_path: str, timeout_s: float) -> None:
+        self._process = os.getpid()
+        self._request_id = 0
+        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            self._socket.settimeout(timeout_s)
+            self._socket.connect(socket_path)
+        except BaseException:
+            self._socket.close()
+            raise
+        self._reader = self._socket.makefile("rb", buffering=1 << 16)
+
+    def usable(self) -> bool:
+        """Tell whether the connection is this process's and the engine has not closed it."""
+        if self._process != os.getpid():
+            return False
+        try:
+            self._socket.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
+        except BlockingIOError:
+            return True
+        except OSError:
+            return False
+        return False  # the end of the stream, or an answer that nobody waits for
+
+    def exchange(self, bodies: Sequence[AnyCommand | AnyQuery]) -> list[Answer | QueryAnswer]:
+        first_id = self._request_id + 1
+        self._request_id += len(bodies)
+        frames = bytearray()
+        for request_id, body in enumerate(bodies, first_id):
+            message = encode(Request(request_id, body))
+            if len(message) > REQUEST_BYTES_MAX:
+                raise ValueError(f"request of {len(message)} bytes, limit {REQUEST_BYTES_MAX}")
+            frames += FRAME_HEADER.pack(len(message)) + message
+        self._socket.sendall(frames)
+        return [self._answer(request_id) for request_id in range(first_id, self._request_id + 1)]
+
+    def _answer(self, request_id: int) -> Answer | QueryAnswer:
+        length: int = FRAME_HEADER.unpack(self._read(FRAME_HEADER.size))[0]
+        if length > ANSWER_BYTES_MAX:
+            raise EOFError(f"answer of {length} bytes, limit {ANSWER_BYTES_MAX}")
+        answer: Answer | QueryAnswer = answer_decode(self._read(length))
+        if answer.request_id != request_id:
+            raise EOFError(f"answer to request {answer.request_id}, expected {request_id}")
+        return answer
+
+    def _read(self, size: int) -> bytes:
+        data: bytes = self._reader.read(size)
+        if len(data) != size:
+            raise EOFError("the engine closed the connection")
+        return data
+
+    def close(self) -> None:
+        self._reader.close()
+        self._socket.close()
+
+
+@cache
+def engine() -> EngineClient:
+    """Return this process's client of the engine that the environment names."""
+    return EngineClient(engine_address().socket_path)
