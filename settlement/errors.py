@@ -1,0 +1,55 @@
+"""Refusals and faults of the clearing house."""
+
+
+class SettlementError(Exception):
+    """Base of all that the clearing house refuses; `code` is stable."""
+
+    code = "settlement_refused"
+
+
+class NotYet(SettlementError):
+    """Something the caller waits for has not happened; the same call later succeeds."""
+
+    code = "not_yet"
+
+
+class NotDeployed(SettlementError):
+    """No contracts are written down for this instance; run `manage.py chain_deploy`."""
+
+    code = "not_deployed"
+
+
+class BatchOpen(SettlementError):
+    """Another batch is neither confirmed nor unwound."""
+
+    code = "batch_open"
+
+
+class RangeRefused(SettlementError):
+    """A batch skips, repeats or reorders sequence numbers, or its id was used before."""
+
+    code = "range_refused"
+
+
+class NetDiffers(SettlementError):
+    """The venue's net is not the clearing house's; the message names the first difference."""
+
+    code = "net_differs"
+
+
+class ActRefused(SettlementError):
+    """An approved act asks for what the batch's state does not allow."""
+
+    code = "act_refused"
+
+
+class LaneUnavailable(SettlementError):
+    """A lane has no key in this process, no row, or no gas."""
+
+    code = "lane_unavailable"
+
+
+class InstanceDiffers(SettlementError):
+    """Database, chain or journal belong to different instances; the message names both."""
+
+    code = "instance_differs"

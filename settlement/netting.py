@@ -1,0 +1,154 @@
+"""Netting: what the fills of a sequence range make each account give and receive.
+
+Pure functions over obligations; venue and clearing house run the same ones and must agree to the
+byte. What must not stand here: Django, the database, the network, keys.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from eth_abi.abi import encode
+
+from matching.protocol.events import Filled
+from matching.protocol.units import Side
+from settlement.chain import encoding
+
+REVENUE_ACCOUNT = 2
+DELTAS_PER_CHUNK = 600
+
+Positions = dict[tuple[int, int], int]
+
+_LEAF_TYPES = ["uint64"] * 9 + ["int256", "int256"]
+
+
+@dataclass(frozen=True, slots=True)
+class Obligation:
+    """What one fill makes buyer and seller owe, in base units; a negative fee is a rebate."""
+
+    fill_id: int
+    sequence: int
+    instrument: int
+    buyer: int
+    seller: int
+    base_asset: int
+    base_units: int
+    quote_asset: int
+    quote_units: int
+    buyer_fee_units: int
+    seller_fee_units: int
+
+
+@dataclass(frozen=True, slots=True)
+class ComposedBatch:
+    """A batch as both bodies sign it, with all it is made of."""
+
+    terms: encoding.Batch
+    fills: int
+    positions: Positions
+    chunks: tuple[bytes, ...]
+
+
+def obligation_of(sequence: int, fill: Filled, base_asset: int, quote_asset: int) -> Obligation:
+    """Return the obligation of an engine's fill in an instrument of these assets."""
+    taker_buys = fill.taker_side == Side.BUY
+    taker = (fill.taker_account, fill.taker_fee_units)
+    maker = (fill.maker_account, fill.maker_fee_units)
+    (buyer, buyer_fee), (seller, seller_fee) = (taker, maker) if taker_buys else (maker, taker)
+    return Obligation(
+        fill_id=fill.fill_id,
+        sequence=sequence,
+        instrument=fill.instrument,
+        buyer=buyer,
+        seller=seller,
+        base_asset=base_asset,
+        base_units=fill.base_units,
+        quote_asset=quote_asset,
+        quote_units=fill.quote_units,
+        buyer_fee_units=buyer_fee,
+        seller_fee_units=seller_fee,
+    )
+
+
+def fill_leaf(obligation: Obligation) -> bytes:
+    """Return the Merkle leaf of a fill: its eleven fields in their order, ABI-encoded.
+
+    The first nine are uint64, the two fees int256.
+    """
+    fields = [getattr(obligation, name) for name in Obligation.__slots__]
+    return encoding.fill_leaf(encode(_LEAF_TYPES, fields))
+
+
+def net(obligations: Iterable[Obligation]) -> Positions:
+    """Return the net units of each (account, asset), fees to revenue, zeros left out.
+
+    Base moves seller to buyer, quote buyer to seller, each fee in quote to revenue; the sum over
+    accounts is zero in every asset, whatever the order of the obligations.
+    """
+    positions: dict[tuple[int, int], int] = defaultdict(int)
+    for due in obligations:
+        positions[due.buyer, due.base_asset] += due.base_units
+        positions[due.seller, due.base_asset] -= due.base_units
+        positions[due.buyer, due.quote_asset] -= due.quote_units + due.buyer_fee_units
+        positions[due.seller, due.quote_asset] += due.quote_units - due.seller_fee_units
+        fees = due.buyer_fee_units + due.seller_fee_units
+        positions[REVENUE_ACCOUNT, due.quote_asset] += fees
+    sums: dict[int, int] = defaultdict(int)
+    for (_, asset), amount in positions.items():
+        sums[asset] += amount
+    assert not any(sums.values()), f"net positions do not sum to zero: {dict(sums)}"
+    return {key: amount for key, amount in sorted(positions.items()) if amount}
+
+
+def batch_compose(
+    *,
+    batch_id: int,
+    from_sequence: int,
+    to_sequence: int,
+    obligations: Sequence[Obligation],
+    tokens: Mapping[int, str],
+    accounts: Mapping[int, str],
+    max_deltas: int = DELTAS_PER_CHUNK,
+) -> ComposedBatch:
+    """Return the batch of all obligations of a range; `tokens` by asset, `accounts` by number.
+
+    Raises ValueError when an obligation lies outside the range, one is missing between two (fill
+    numbers have no gaps), there is none, or an asset or account has no address.
+    """
+    ordered = sorted(obligations, key=lambda due: due.fill_id)
+    if not ordered:
+        raise ValueError(f"no fill in {from_sequence}..{to_sequence}: nothing to settle")
+    for due in ordered:
+        if not from_sequence <= due.sequence <= to_sequence:
+            raise ValueError(
+                f"fill {due.fill_id} at {due.sequence} is outside {from_sequence}..{to_sequence}"
+            )
+    first, last = ordered[0].fill_id, ordered[-1].fill_id
+    if [due.fill_id for due in ordered] != list(range(first, last + 1)):
+        raise ValueError(f"fills {first}..{last} are not there once each: {len(ordered)} given")
+    positions = net(ordered)
+    chunks = encoding.chunks_encode(
+        _deltas(positions, tokens, accounts),
+        max_deltas=max_deltas,
+    )
+    terms = encoding.Batch(
+        batch_id=batch_id,
+        from_sequence=from_sequence,
+        to_sequence=to_sequence,
+        fills_root=encoding.fills_root([fill_leaf(due) for due in ordered]),
+        chunks_hash=encoding.chunks_hash(chunks),
+    )
+    return ComposedBatch(terms, len(ordered), positions, tuple(chunks))
+
+
+def _deltas(
+    positions: Positions, tokens: Mapping[int, str], accounts: Mapping[int, str]
+) -> list[encoding.Delta]:
+    deltas = []
+    for (account, asset), amount in positions.items():
+        if asset not in tokens:
+            raise ValueError(f"asset {asset} has no token on this chain")
+        if account not in accounts:
+            raise ValueError(f"account {account} has no address yet")
+        deltas.append(encoding.Delta(tokens[asset], accounts[account], amount))
+    return deltas
