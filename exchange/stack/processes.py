@@ -1,0 +1,121 @@
+"""The table of the project's own processes, and how each is told ready.
+
+A new process is one row here; `needs` says which parts must run before it, `trusted_with` which
+secrets its environment carries, and nothing else does.
+"""
+
+import sys
+from dataclasses import dataclass
+from importlib.util import find_spec
+
+from exchange.stack.instance import BODIES, REPOSITORY
+
+PARTS = ("postgres", "valkey", "chain")
+WEB_ADDRESS = "{web_address}"  # stands in the table for the host and port chosen at start
+
+
+def manage(command: str, *arguments: str) -> tuple[str, ...]:
+    """Return the argument vector of a management command."""
+    return (sys.executable, "manage.py", command, *arguments)
+
+
+def module(name: str, *arguments: str) -> tuple[str, ...]:
+    """Return the argument vector of a module; scripts' first lines break under long paths."""
+    return (sys.executable, "-m", name, *arguments)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """One process of the project."""
+
+    name: str
+    argv: tuple[str, ...]
+    level: int
+    needs: tuple[str, ...]
+    trusted_with: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Step:
+    """One command of an instance's set-up: run once at every start, before any process."""
+
+    name: str
+    argv: tuple[str, ...]
+    needs: tuple[str, ...]
+
+
+def _signer(body: str) -> Row:
+    return Row(
+        name=f"{body}-signer",
+        argv=manage(f"{body}_signer"),
+        level=2,
+        needs=PARTS,
+        trusted_with=(body,),
+    )
+
+
+STEPS: tuple[Step, ...] = (
+    Step(name="migrate", argv=manage("migrate", "--no-input"), needs=("postgres",)),
+    Step(name="signer_init", argv=manage("signer_init"), needs=PARTS),
+    Step(name="chain_deploy", argv=manage("chain_deploy"), needs=PARTS),
+)
+
+
+WORKER_OPTIONS = ("--concurrency=2", "--loglevel=INFO", "--without-gossip", "--without-mingle")
+WEB_OPTIONS = (
+    f"--bind={WEB_ADDRESS}",
+    "--workers=2",
+    "--worker-class=gthread",
+    "--threads=4",
+    "--no-control-socket",
+)
+ROWS: tuple[Row, ...] = (
+    Row(name="engine", argv=module("matching", "run"), level=1, needs=("valkey",)),
+    Row(name="snapshots", argv=module("matching", "snapshots"), level=2, needs=("valkey",)),
+    Row(
+        name="projector",
+        argv=manage("trading_project"),
+        level=2,
+        needs=("postgres", "valkey"),
+    ),
+    Row(
+        name="marketdata",
+        argv=manage("marketdata_follow"),
+        level=2,
+        needs=("postgres", "valkey"),
+    ),
+    Row(name="ledger", argv=manage("ledger_follow"), level=2, needs=("postgres", "valkey")),
+    Row(name="clearing", argv=manage("clearing_run"), level=2, needs=PARTS),
+    Row(name="venue-clearing", argv=manage("batches_propose"), level=2, needs=PARTS),
+    *(_signer(body) for body in BODIES),
+    Row(
+        name="worker",
+        argv=module("celery", "-A", "exchange.celery", "worker", *WORKER_OPTIONS),
+        level=2,
+        needs=PARTS,
+        trusted_with=("secret_key", "lane_key"),
+    ),
+    Row(
+        name="beat",
+        # The plain scheduler keeps no file: what sweeps every few seconds has nothing to remember.
+        argv=module("celery", "-A", "exchange.celery", "beat", "-S", "celery.beat.Scheduler"),
+        level=2,
+        needs=("postgres", "valkey"),
+    ),
+    Row(
+        name="web",
+        argv=module("gunicorn", "exchange.wsgi:application", *WEB_OPTIONS),
+        level=3,
+        needs=("postgres", "valkey"),
+        trusted_with=("secret_key",),
+    ),
+)
+
+
+def is_present(argv: tuple[str, ...]) -> bool:
+    """Tell whether the tree has the module or management command that `argv` runs."""
+    if argv[1] == "-m":
+        return find_spec(argv[2]) is not None
+    return any(REPOSITORY.glob(f"*/management/commands/{argv[2]}.py")) or any(
+        REPOSITORY.glob(f"exchange/*/management/commands/{argv[2]}.py")
+    )
