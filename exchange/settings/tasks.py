@@ -1,0 +1,29 @@
+"""Settings of Celery. The work stands in PostgreSQL; a lost message costs one sweep, never work."""
+
+import os
+
+_redis_url = os.environ.get("REDIS_URL", "redis://127.0.0.1:6379/0")
+
+# Celery's name for a Unix socket's URL differs from the client's; a broker needs no database of
+# its own, since its keys carry the instance's name.
+CELERY_BROKER_URL = (
+    "redis+socket://" + _redis_url.removeprefix("unix://").partition("?")[0]
+    if _redis_url.startswith("unix://")
+    else _redis_url
+)
+CELERY_BROKER_TRANSPORT_OPTIONS = {
+    "global_keyprefix": f"celery:{os.environ.get('NEXUS_INSTANCE', 'none')}:",
+    "visibility_timeout": 3600,
+    "socket_connect_timeout": 1,
+}
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_TASK_SERIALIZER = "json"
+CELERY_ACCEPT_CONTENT = ["json"]
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_TASK_ACKS_LATE = True
+CELERY_TASK_REJECT_ON_WORKER_LOST = True
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+CELERY_TIMEZONE = "UTC"
+# Seconds between sweeps for what is due, by task name.
+CELERY_BEAT_SCHEDULE: dict[str, dict[str, object]] = {}
