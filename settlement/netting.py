@@ -48,6 +48,12 @@ class ComposedBatch:
     positions: Positions
     chunks: tuple[bytes, ...]
 
+    def chunk_rows(self) -> list[tuple[bytes, bytes, int]]:
+        """Return each chunk with its hash and its number of deltas, in order."""
+        hashes = encoding.chunk_hashes(self.chunks)
+        counts = [len(encoding.chunk_decode(chunk)[1]) for chunk in self.chunks]
+        return list(zip(self.chunks, hashes, counts, strict=True))
+
 
 def obligation_of(sequence: int, fill: Filled, base_asset: int, quote_asset: int) -> Obligation:
     """Return the obligation of an engine's fill in an instrument of these assets."""

@@ -1,0 +1,154 @@
+"""What the clearing house tells others: settled ranges, open work, addresses. Reads only."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from django.conf import settings
+from django.db.models import Max, Sum
+from django.utils import timezone
+
+from custody import selectors as custody_selectors
+from settlement import netting
+from settlement.chain import encoding
+from settlement.errors import InstanceDiffers, NotDeployed
+from settlement.models import (
+    Batch,
+    BatchState,
+    Deployment,
+    Obligation,
+    ObligationPosition,
+    Reconciliation,
+    Substitution,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class BatchRange:
+    """What the venue may propose next; `to_sequence` is set when an unwound range comes again."""
+
+    batch_id: int
+    from_sequence: int
+    to_sequence: int | None
+
+
+def deployment() -> Deployment:
+    """Return the contracts of this instance.
+
+    Raises `NotDeployed` before `chain_deploy`, `InstanceDiffers` when the row is another's.
+    """
+    found = Deployment.objects.first()
+    if found is None:
+        raise NotDeployed("no deployment is written down: run `manage.py chain_deploy`")
+    if found.instance != settings.INSTANCE_ID:
+        raise InstanceDiffers(
+            f"this process is instance {settings.INSTANCE_ID}, "
+            f"the deployment is of instance {found.instance}"
+        )
+    return found
+
+
+def batch_domain() -> encoding.Domain:
+    """Return the EIP-712 domain in which batches, unwinds and substitutions are signed."""
+    found = deployment()
+    return encoding.Domain(found.chain_id, found.settlement, found.instance)
+
+
+def token_addresses() -> dict[int, str]:
+    """Return each asset's token."""
+    return {int(asset): address for asset, address in deployment().tokens.items()}
+
+
+def obligations_position() -> int:
+    """Return the last engine sequence whose obligations are stored."""
+    return ObligationPosition.objects.filter(id=1).values_list("sequence", flat=True).first() or 0
+
+
+def obligations_between(from_sequence: int, to_sequence: int) -> list[netting.Obligation]:
+    """Return the obligations of a range of engine sequences, both ends included, by fill."""
+    rows = Obligation.objects.filter(sequence__range=(from_sequence, to_sequence))
+    return [
+        netting.Obligation(*row)
+        for row in rows.order_by("fill_id").values_list(*netting.Obligation.__slots__)
+    ]
+
+
+def settled_sequence() -> int:
+    """Return the sequence up to which every fill is title: that of the last confirmed batch."""
+    confirmed = Batch.objects.filter(state=BatchState.CONFIRMED)
+    return int(confirmed.aggregate(last=Max("to_sequence"))["last"] or 0)
+
+
+def settled_fills() -> int:
+    """Return how many fills confirmed batches carried to the chain."""
+    confirmed = Batch.objects.filter(state=BatchState.CONFIRMED)
+    return int(confirmed.aggregate(count=Sum("fills"))["count"] or 0)
+
+
+def open_batch() -> Batch | None:
+    """Return the batch that is neither confirmed nor unwound, if there is one."""
+    done = [BatchState.CONFIRMED, BatchState.UNWOUND, BatchState.REORGANISED]
+    return Batch.objects.exclude(state__in=done).order_by("batch_id").first()
+
+
+def next_batch_range() -> BatchRange | None:
+    """Return id and range the next batch must have, or None while one is under way."""
+    standing = Batch.objects.exclude(state=BatchState.UNWOUND)
+    if standing.exclude(state=BatchState.CONFIRMED).exists():
+        return None
+    last_id = Batch.objects.aggregate(last=Max("batch_id"))["last"] or 0
+    settled = settled_sequence()
+    unwound = (
+        Batch.objects.filter(state=BatchState.UNWOUND, from_sequence=settled + 1)
+        .order_by("-batch_id")
+        .first()
+    )
+    return BatchRange(last_id + 1, settled + 1, unwound.to_sequence if unwound else None)
+
+
+def batch_compose(
+    *,
+    batch_id: int,
+    from_sequence: int,
+    to_sequence: int,
+    obligations: Iterable[netting.Obligation],
+) -> netting.ComposedBatch:
+    """Compose a batch with this instance's tokens, account addresses and chunk size.
+
+    Venue and both signers use it, each over obligations from its own source. Raises ValueError as
+    `netting.batch_compose` does, `NotDeployed`.
+    """
+    dues = list(obligations)
+    numbers = {number for due in dues for number in (due.buyer, due.seller)}
+    return netting.batch_compose(
+        batch_id=batch_id,
+        from_sequence=from_sequence,
+        to_sequence=to_sequence,
+        obligations=dues,
+        tokens=token_addresses(),
+        accounts=custody_selectors.account_addresses(numbers | {netting.REVENUE_ACCOUNT}),
+        max_deltas=settings.SETTLEMENT_DELTAS_PER_CHUNK,
+    )
+
+
+def substitutions_to_cosign() -> list[Substitution]:
+    """Return substitutions signed by the clearing house that wait for the venue's signature."""
+    return list(
+        Substitution.objects.filter(
+            clearing_signature__isnull=False,
+            venue_signature__isnull=True,
+            batch__state__in=[BatchState.SIGNED, BatchState.OPENING, BatchState.COLLECTING],
+        ).order_by("pk")
+    )
+
+
+def batches_due(limit: int = 16) -> list[int]:
+    """Return ids of batches whose next step is due, oldest first."""
+    waiting = Batch.objects.exclude(
+        state__in=[BatchState.PROPOSED, BatchState.CONFIRMED, BatchState.UNWOUND]
+    ).filter(due_at__lte=timezone.now())
+    return list(waiting.order_by("batch_id").values_list("batch_id", flat=True)[:limit])
+
+
+def reconciliation_last() -> Reconciliation | None:
+    """Return the newest comparison of engine, ledger, chain and holdings."""
+    return Reconciliation.objects.order_by("-pk").first()
