@@ -11,7 +11,7 @@ import socket
 import urllib.request
 from typing import Any
 
-from eth_keys import keys
+from eth_keys.datatypes import PrivateKey
 
 from exchange.stack.errors import StackError
 from exchange.stack.instance import REPOSITORY, Instance
@@ -83,7 +83,7 @@ def lane_fund(url: str, lane_key: bytes) -> None:
     """
     if not url.startswith("http") or not str(_call(url, "web3_clientVersion")).startswith("anvil/"):
         return
-    address = keys.PrivateKey(lane_key).public_key.to_checksum_address()
+    address = PrivateKey(lane_key).public_key.to_checksum_address()
     if int(_call(url, "eth_getBalance", address, "latest"), 16) < LANE_FUNDS_WEI // 2:
         _call(url, "anvil_setBalance", address, hex(LANE_FUNDS_WEI))
 

@@ -16,7 +16,7 @@ class Restarts:
         """Plan the restart of `name`, which died just now, and return the delay in seconds."""
         deaths = 0 if lived_s >= HEALTHY_AFTER_S else self._deaths.get(name, 0)
         self._deaths[name] = deaths + 1
-        delay = min(FIRST_DELAY_S * 2 ** min(deaths, 16), DELAY_MAX_S)
+        delay = min(FIRST_DELAY_S * (1 << min(deaths, 16)), DELAY_MAX_S)
         self._due[name] = now + delay
         return delay
 

@@ -18,7 +18,6 @@ from exchange.stack.environment import (
     URL_OF_PART,
     base_environment,
     operator_environment,
-    outside_urls,
     part_urls,
 )
 from exchange.stack.errors import StackError
@@ -36,10 +35,10 @@ class Stack:
     """Run an instance while the `with` block lasts.
 
     `processes` are names of processes.ROWS (all by default); `parts` what must run besides what
-    these need; `setup` the set-up steps (by default those whose parts run). `urls` name outside
-    parts, over the environment's DATABASE_URL, REDIS_URL and CHAIN_URL. `process_env` adds
-    variables to single processes. Without `durable` the embedded parts skip fsync: then the death
-    of the host may lose data, that of any process never.
+    these need; `setup` the set-up steps (by default those whose parts run). `urls` name parts that
+    run elsewhere, as DATABASE_URL, REDIS_URL and CHAIN_URL; the starting shell's own are read by
+    the command line alone. `process_env` adds variables to single processes. Without `durable` the
+    embedded parts skip fsync: then the death of the host may lose data, that of any process never.
     """
 
     def __init__(
@@ -61,7 +60,7 @@ class Stack:
         self._rows = rows_named(processes)
         self._in_use = {part for row in self._rows for part in row.needs} | set(parts)
         self._steps = steps_named(setup, self._in_use)
-        self._outside = {**outside_urls(), **(urls or {})}
+        self._outside = urls or {}
         self._process_env = process_env or {}
         self._durable = durable
         self._say = say

@@ -1,0 +1,93 @@
+"""Fixtures of all tests: real parts, started when first asked for, gone with the session."""
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, suppress
+from typing import Any
+
+import pytest
+import redis
+
+from exchange.stack import Instance, Stack, StackError
+from exchange.stack.instance import instances_root
+from exchange.stack.process import start_ticks
+from tests.settings import SESSION_INSTANCE
+
+StackFactory = Callable[..., Stack]
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Remove the instances of sessions that were killed."""
+    for home in instances_root().glob("test-*"):
+        pid = home.name.split("-")[1]
+        if pid.isdigit() and start_ticks(int(pid)) is None:
+            _instance_erase(Instance.named(home.name))
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    _instance_erase(SESSION_INSTANCE)
+
+
+def _instance_erase(instance: Instance) -> None:
+    with suppress(StackError), instance.locked():  # another session may be at it
+        instance.erase()
+
+
+@pytest.fixture(scope="session")
+def parts() -> Iterator[Stack]:
+    """PostgreSQL and Valkey of this session, for tests inside this process."""
+    name = SESSION_INSTANCE.name
+    with Stack(name, processes=(), parts=("postgres", "valkey"), durable=False, setup=()) as stack:
+        yield stack
+
+
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings(
+    parts: Stack, django_db_modify_db_settings_parallel_suffix: None
+) -> None:
+    """Let pytest-django create its test database in the embedded PostgreSQL."""
+
+
+@pytest.fixture
+def valkey(parts: Stack) -> Iterator[redis.Redis]:
+    """An empty Valkey."""
+    with redis.Redis.from_url(parts.urls["REDIS_URL"]) as client:
+        client.flushall()
+        yield client
+
+
+@pytest.fixture(scope="session")
+def chain_url() -> Iterator[str]:
+    """The URL of an EVM node that this session's tests share."""
+    name = f"{SESSION_INSTANCE.name}-chain"
+    with Stack(name, processes=(), parts=("chain",), setup=()) as stack:
+        yield stack.urls["CHAIN_URL"]
+    stack.erase()
+
+
+@pytest.fixture(scope="session")
+def stack() -> Iterator[Stack]:
+    """A whole exchange, shared by the session: bring members of your own, break nothing."""
+    with Stack(f"{SESSION_INSTANCE.name}-shared", durable=False) as stack:
+        yield stack
+    stack.erase()
+
+
+@pytest.fixture
+def new_stack() -> Iterator[StackFactory]:
+    """Make instances of a test's own, which it may destroy; takes what Stack takes but a name."""
+    with ExitStack() as ending:
+        made: list[Stack] = []
+
+        def make(name: str = "", **options: Any) -> Stack:
+            chosen = name or f"{SESSION_INSTANCE.name}-own-{len(made)}"
+            made.append(Stack(chosen, **{"durable": False, **options}))
+            ending.callback(made[-1].erase)
+            return ending.enter_context(made[-1])
+
+        yield make
+
+
+@pytest.fixture
+def engine_only(new_stack: StackFactory) -> Stack:
+    """Engine and Valkey alone, fresh for each test."""
+    return new_stack(processes=("engine",))
