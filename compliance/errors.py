@@ -1,4 +1,4 @@
-"""Refusals of the bodies: each a stable code and a message that says what to do; faults are not here."""
+"""Refusals of the bodies: a stable code and a message that says what to do; no faults here."""
 
 
 class BodyRefused(Exception):

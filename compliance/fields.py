@@ -1,4 +1,4 @@
-"""The database field of every amount: NUMERIC(78,0) in PostgreSQL, int in Python, 63 bits at most."""
+"""The database field of every amount: NUMERIC(78,0) in PostgreSQL, int in Python, 63 bits."""
 
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
@@ -28,7 +28,7 @@ class UnitsField(_Field):
         return None if value is None else int(value)
 
     def to_python(self, value: Any) -> int | None:
-        """Return the int that `value` is; floats, fractions and strings with anything else raise."""
+        """Return the int that `value` is; floats, fractions and other strings raise."""
         if value is None or (isinstance(value, int) and not isinstance(value, bool)):
             return value
         if isinstance(value, str) and value.removeprefix("-").isdecimal() and value.isascii():

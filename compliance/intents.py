@@ -1,10 +1,11 @@
 """The intent: a signed wish of a body below, carried out on chain by the clearing house.
 
-What lives here is the abstract table and its life, shared by compliance and custody; its
-life stands in `intent_life`. What must not: what a body signs and why (that is its signer's), how a transaction is sent.
+What lives here is the abstract table, shared by compliance and custody; its life stands in
+`intent_life`. What must not: what a body signs and why (its signer's), how transactions are sent.
 """
 
 import uuid
+from dataclasses import dataclass
 
 from django.db import models
 from django.utils import timezone
@@ -56,3 +57,18 @@ class ChainIntent(models.Model):
     def chain_id_bytes(self) -> bytes:
         """Return the id as the `Authority` knows it: 32 bytes."""
         return self.id.bytes.rjust(32, b"\0")
+
+
+@dataclass(frozen=True)
+class ExecutableIntent:
+    """A signed intent as the clearing house carries it to the body's `authority`."""
+
+    id: uuid.UUID
+    body: str
+    kind: str
+    authority: str
+    target: str
+    data: bytes
+    id_bytes: bytes
+    deadline: int
+    signature: bytes

@@ -11,7 +11,7 @@ from compliance.intents import ChainIntent
 
 
 class User(AbstractUser):
-    """A person who signs in; what they may do hangs on an `Officer` or a member, never on this row."""
+    """A person who signs in; what they may do hangs on an `Officer` or a member, not on this."""
 
 
 class Body(models.TextChoices):
@@ -186,7 +186,8 @@ class ChainAddresses(models.Model):
     """Where a body's `Authority` and its targets stand; written once by the deployment.
 
     `targets` maps a name (`identity_registry`, `account_registry`, `token:<asset id>`) to an
-    address; `salt` is the 32-byte instance salt of the EIP-712 domain.
+    address; `salt` is the 32-byte instance salt of the EIP-712 domain; `clearing_id` is the
+    exchange's own in the account registry.
     """
 
     body = models.CharField(max_length=16, choices=Body.choices, primary_key=True)
@@ -194,6 +195,7 @@ class ChainAddresses(models.Model):
     targets = models.JSONField()
     chain_id = models.BigIntegerField()
     salt = models.BinaryField(max_length=32)
+    clearing_id = models.BigIntegerField()
 
 
 class SignerKey(models.Model):

@@ -42,6 +42,7 @@ class Migration(migrations.Migration):
                 ("targets", models.JSONField()),
                 ("chain_id", models.BigIntegerField()),
                 ("salt", models.BinaryField(max_length=32)),
+                ("clearing_id", models.BigIntegerField()),
             ],
         ),
         migrations.CreateModel(

@@ -1,4 +1,4 @@
-"""What the database itself refuses: edits of the audit log, unlawful acts, keys of a wrong length."""
+"""What the database itself refuses: edits of the audit log, unlawful acts, keys of odd length."""
 
 from django.db import migrations
 

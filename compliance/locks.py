@@ -1,0 +1,33 @@
+"""Row and advisory locks of compliance, all taken inside the caller's transaction."""
+
+from uuid import UUID
+
+from django.db import connection
+
+from compliance.errors import NotFound
+from compliance.models import Act, Party
+
+# "audit" as a number: one writer at a time appends to the hash chain.
+AUDIT_LOCK = 0x6175646974
+
+
+def act_lock(act_id: UUID) -> Act:
+    """Return the act with its row locked. Raises `NotFound`."""
+    act = Act.objects.select_for_update(of=("self",)).filter(id=act_id).first()
+    if act is None:
+        raise NotFound(f"no act {act_id}")
+    return act
+
+
+def party_lock(holder: int) -> Party:
+    """Return the party with its row locked. Raises `NotFound`."""
+    party = Party.objects.select_for_update().filter(holder=holder).first()
+    if party is None:
+        raise NotFound(f"no party has holder number {holder}")
+    return party
+
+
+def audit_lock() -> None:
+    """Hold the audit log for this transaction; take it after all row locks."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [AUDIT_LOCK])
