@@ -33,7 +33,8 @@ class EngineUnavailable(Exception):
 
     With `sent` false nothing reached the engine. With `sent` true the caller repeats the same
     command: a place with the same client order id, a credit or debit with the same reference, a
-    definition, an opening or a cancel answer with what the first one did and change nothing twice.
+    definition or an opening answers with what the first one did and changes nothing twice; a
+    repeated cancel or amend answers `unknown_order` or `unchanged` when the first one was applied.
     """
 
     def __init__(self, message: str, *, sent: bool) -> None:
@@ -42,7 +43,7 @@ class EngineUnavailable(Exception):
 
 
 class EngineClient:
-    """A blocking client; thread-safe, since every thread (and forked child) has its own connection."""
+    """A blocking client; thread-safe: every thread and forked child has its own connection."""
 
     def __init__(self, socket_path: Path | str, timeout_s: float = DEFAULT_TIMEOUT_S) -> None:
         self._socket_path = str(socket_path)

@@ -35,7 +35,7 @@ class QueryAnswer(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=2)
 
 
 class StreamEntry(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """One engine batch as published; `after_sequence` is the last sequence of the entry before it."""
+    """One engine batch as published; `after_sequence` is the last one of the entry before it."""
 
     after_sequence: int
     applied: tuple[Applied, ...]

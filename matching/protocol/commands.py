@@ -1,4 +1,4 @@
-"""Commands: what a body asks of the engine. Imperative, frozen, complete: the engine reads nothing else."""
+"""Commands: what a body asks of the engine. Imperative, frozen, complete: it reads nothing else."""
 
 from typing import TypeAlias
 
@@ -22,8 +22,8 @@ class Command(msgspec.Struct, frozen=True, array_like=True, gc=False):
 class DefineInstrument(Command, frozen=True, tag=1):
     """Create an instrument or change its rules; base and quote never change.
 
-    `quote_units_per_tick_lot` is the quote amount of one tick times one lot. Fee rates are parts per
-    million of the quote amount; a negative maker rate is a rebate. A band bound of 0 means none.
+    `quote_units_per_tick_lot` is the quote amount of one tick times one lot. Fee rates are parts
+    per million of the quote amount; a negative maker rate is a rebate; a band bound of 0 is none.
     """
 
     instrument: int
@@ -83,7 +83,7 @@ class Debit(Command, frozen=True, tag=6):
 
 
 class PlaceOrder(Command, frozen=True, tag=7):
-    """Place an order; `price_ticks` is 0 for a market order. Idempotent by account and client order id."""
+    """Place an order, idempotent by account and client order id; a market order's price is 0."""
 
     account: int
     client_order_id: str
@@ -101,8 +101,8 @@ class PlaceOrder(Command, frozen=True, tag=7):
 class AmendOrder(Command, frozen=True, tag=8):
     """Change price or open quantity of a resting order.
 
-    `quantity_lots` is the new open (unfilled) quantity. Priority is kept only when the price stays and
-    the quantity falls. An amend that would trade at once trades as a taker.
+    `quantity_lots` is the new open (unfilled) quantity. Priority is kept only when the price stays
+    and the quantity falls. An amend that would trade at once trades as a taker.
     """
 
     account: int

@@ -1,4 +1,4 @@
-"""Events: what the engine did. Past tense, frozen; followers build every record from these alone."""
+"""Events: what the engine did. Past tense, frozen; followers build all records from these alone."""
 
 from typing import TypeAlias
 
@@ -100,8 +100,9 @@ class OrderRepeated(Event, frozen=True, tag=10):
 class Filled(Event, frozen=True, tag=11):
     """A trade at the maker's price. `fill_id` counts from 1 over all instruments without gaps.
 
-    Base moves seller to buyer, quote buyer to seller; each side's fee goes in quote to revenue (a negative
-    fee is a rebate paid from the other side's fee). Remaining quantities are those after the fill.
+    Base moves seller to buyer, quote buyer to seller; each side's fee goes in quote to revenue (a
+    negative fee is a rebate paid from the other side's fee). Remaining quantities are those after
+    the fill; an order with none is closed.
     """
 
     fill_id: int
@@ -122,7 +123,10 @@ class Filled(Event, frozen=True, tag=11):
 
 
 class OrderReduced(Event, frozen=True, tag=12):
-    """Self-trade prevention took `by_lots` off an order without a fill."""
+    """Self-trade prevention took `by_lots` off an order without a fill.
+
+    An order left with nothing is closed by the `OrderCancelled` that follows.
+    """
 
     order_id: int
     account: int

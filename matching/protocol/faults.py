@@ -1,6 +1,6 @@
 """Named crash points, so that a test can kill a real process between any two steps.
 
-`NEXUS_CRASH_POINT=name` or `name:N` kills the process (SIGKILL) the first or Nth time it gets there.
+`NEXUS_CRASH_POINT=name` or `name:N` kills the process (SIGKILL) the first or Nth time it comes by.
 In production the variable is unset and a crash point costs one comparison.
 """
 

@@ -13,7 +13,7 @@ class Query(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
 
 class GetStatus(Query, frozen=True, tag=101):
-    """Ask for sequence, epoch, state hash and counters; the hash is computed only when asked for."""
+    """Ask for sequence, epoch and counters, and for the state hash (costly) only when wanted."""
 
     with_state_hash: bool = False
 
@@ -25,7 +25,7 @@ class GetBalances(Query, frozen=True, tag=102):
 
 
 class GetBook(Query, frozen=True, tag=103):
-    """Ask for the aggregated levels of an instrument, best first, at most `depth` a side (0 = all)."""
+    """Ask for the levels of an instrument, best first, at most `depth` a side (0 = all)."""
 
     instrument: int
     depth: int = 0

@@ -1,6 +1,7 @@
 """Bounds and enumerations that every command and event is written in.
 
-Prices are whole ticks, quantities whole lots, amounts whole base units of an asset; all fit in 63 bits.
+Prices are whole ticks, quantities whole lots, amounts whole base units of an asset; all fit in 63
+bits.
 """
 
 from enum import IntEnum, IntFlag

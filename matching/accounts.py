@@ -1,0 +1,163 @@
+"""Accounts: holders and their eligibility, balances in flight, references and client order ids.
+
+What lives here is who has what. What must not: books, prices, fees, anything known of a person.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterator
+
+import msgspec
+
+from matching.order import Order
+from matching.protocol.commands import Credit, Debit
+from matching.protocol.events import OrderAccepted
+from matching.protocol.units import UNITS_MAX, AccountKind
+
+_NS_PER_HOUR = 3_600_000_000_000
+_NS_PER_DAY = 24 * _NS_PER_HOUR
+# Korea has been at UTC+9 without summer time since 1988: the trade date needs no time zone data.
+_SEOUL_OFFSET_NS = 9 * _NS_PER_HOUR
+
+
+class Movement(msgspec.Struct, frozen=True, gc=False, array_like=True):
+    """A credit or debit that was applied, remembered for ever under its reference."""
+
+    sequence: int
+    command: Credit | Debit
+
+
+class Holder:
+    """One opaque holder and what it may trade; an unknown holder may trade nothing."""
+
+    __slots__ = ("accounts", "allowed", "classes", "frozen", "id", "version")
+
+    def __init__(self, holder_id: int) -> None:
+        self.id = holder_id
+        self.accounts: list[int] = []
+        self.set(0, 0, False)
+
+    def set(self, version: int, classes: int, frozen: bool) -> None:
+        """Put an eligibility in force; `allowed` are the class bits that it leaves."""
+        self.version = version
+        self.classes = classes
+        self.frozen = frozen
+        self.allowed = 0 if frozen else classes
+
+
+class Account:
+    """Balances, open orders and client order ids of one account."""
+
+    __slots__ = (
+        "available",
+        "held",
+        "holder",
+        "id",
+        "ids",
+        "kind",
+        "older_ids",
+        "orders",
+        "trades",
+    )
+
+    def __init__(self, account_id: int, holder: Holder, kind: AccountKind) -> None:
+        self.id = account_id
+        self.holder = holder
+        self.kind = kind
+        self.trades = kind is AccountKind.MEMBER
+        self.available: defaultdict[int, int] = defaultdict(int)
+        self.held: defaultdict[int, int] = defaultdict(int)
+        self.orders: dict[int, Order] = {}
+        self.ids: dict[str, OrderAccepted] = {}
+        self.older_ids: dict[str, OrderAccepted] = {}
+
+    def assets(self) -> list[int]:
+        """Return the assets with a balance, in order."""
+        return sorted(
+            asset
+            for asset in self.available.keys() | self.held.keys()
+            if self.available.get(asset) or self.held.get(asset)
+        )
+
+    def roll_ids(self) -> None:
+        """Begin a trade date: forget ids of the one before the last, save those of open orders."""
+        if self.ids or self.older_ids:
+            kept = {
+                name: accepted
+                for name, accepted in self.older_ids.items()
+                if accepted.order_id in self.orders
+            }
+            self.older_ids = kept | self.ids
+            self.ids = {}
+
+
+class Accounts(dict[int, Account]):
+    """All accounts by number, and the sum per asset of what was credited and not yet debited."""
+
+    def __init__(self) -> None:
+        self.holders: dict[int, Holder] = {}
+        self.revenue: Account | None = None
+        self.outstanding: defaultdict[int, int] = defaultdict(int)
+        self.movements: dict[str, Movement] = {}
+        self.trade_day = 0
+        self.day_end_ns = 0
+
+    def holder(self, holder_id: int) -> Holder:
+        """Return the holder, who is created with no rights when new."""
+        holder = self.holders.get(holder_id)
+        if holder is None:
+            holder = self.holders[holder_id] = Holder(holder_id)
+        return holder
+
+    def open(self, account_id: int, holder_id: int, kind: AccountKind) -> Account:
+        """Open a new account; the caller has checked that number and kind are free."""
+        assert account_id not in self
+        account = self[account_id] = Account(account_id, self.holder(holder_id), kind)
+        account.holder.accounts.append(account_id)
+        if kind is AccountKind.REVENUE:
+            assert self.revenue is None
+            self.revenue = account
+        return account
+
+    def move(self, sequence: int, command: Credit | Debit) -> None:
+        """Apply a credit or debit that was found valid and new."""
+        change = command.amount_units if type(command) is Credit else -command.amount_units
+        self[command.account].available[command.asset] += change
+        self.outstanding[command.asset] += change
+        self.movements[command.reference] = Movement(sequence, command)
+
+    def roll_to(self, time_ns: int) -> None:
+        """Begin the trade date (Asia/Seoul) of this time."""
+        day = (time_ns + _SEOUL_OFFSET_NS) // _NS_PER_DAY
+        for _ in range(min(day - self.trade_day, 2)):
+            for account in self.values():
+                account.roll_ids()
+        self.begin_day(day)
+
+    def begin_day(self, day: int) -> None:
+        """Set the trade date, in days since the epoch in Seoul."""
+        self.trade_day = day
+        self.day_end_ns = (day + 1) * _NS_PER_DAY - _SEOUL_OFFSET_NS
+
+    def ordered(self) -> Iterator[Account]:
+        """Yield accounts by number."""
+        return (self[account_id] for account_id in sorted(self))
+
+    def _check(self) -> None:
+        """Assert conservation per asset, and that every hold is an open order's (by account)."""
+        totals: defaultdict[int, int] = defaultdict(int)
+        for account in self.values():
+            for asset in account.assets():
+                available, held = account.available[asset], account.held[asset]
+                assert available >= 0 and held >= 0, f"account {account.id} is negative"
+                totals[asset] += available + held
+            for order in account.orders.values():
+                name = order.accepted.client_order_id
+                known = account.ids.get(name) or account.older_ids.get(name)
+                assert known == order.accepted, f"order {order.id} lost its client order id"
+                assert order.account == account.id and order.holder == account.holder.id
+            assert account.trades or not account.orders, "the revenue account has an order"
+            assert account.id in account.holder.accounts
+        for asset in totals.keys() | self.outstanding.keys():
+            total, outstanding = totals[asset], self.outstanding[asset]
+            assert total == outstanding, f"asset {asset}: {total} held, {outstanding} outstanding"
+            assert 0 <= total <= UNITS_MAX

@@ -1,0 +1,63 @@
+"""Credits and debits: units that enter and leave the engine, each once per reference."""
+
+import re
+
+from matching.engine.state import Events, State, refused
+from matching.protocol.commands import Credit, Debit
+from matching.protocol.events import Credited, Debited, ReferenceRepeated
+from matching.protocol.refusals import Refusal
+from matching.protocol.units import REFERENCE_PATTERN, UNITS_MAX
+
+_is_reference = re.compile(REFERENCE_PATTERN).fullmatch
+
+
+def credit(state: State, sequence: int, command: Credit) -> Events:
+    """Add units to an account; the sum outstanding per asset stays within 63 bits."""
+    refusal = _refusal(state, command)
+    if refusal is not None:
+        return refusal
+    outstanding = state.accounts.outstanding.get(command.asset, 0)
+    if outstanding + command.amount_units > UNITS_MAX:
+        return refused(
+            Refusal.AMOUNT_OVERFLOW,
+            f"asset {command.asset} has {outstanding} units outstanding, limit {UNITS_MAX}",
+        )
+    state.accounts.move(sequence, command)
+    return (Credited(command.account, command.asset, command.amount_units, command.reference),)
+
+
+def debit(state: State, sequence: int, command: Debit) -> Events:
+    """Take available units from an account; what orders hold stays."""
+    refusal = _refusal(state, command)
+    if refusal is not None:
+        return refusal
+    available = state.accounts[command.account].available.get(command.asset, 0)
+    if command.amount_units > available:
+        return refused(
+            Refusal.INSUFFICIENT_BALANCE,
+            f"debit of {command.amount_units} units, available {available}",
+        )
+    state.accounts.move(sequence, command)
+    return (Debited(command.account, command.asset, command.amount_units, command.reference),)
+
+
+def _refusal(state: State, command: Credit | Debit) -> Events | None:
+    """Return what stands in the way of a new movement, a repeat included."""
+    known = state.accounts.movements.get(command.reference)
+    if known is not None:
+        if known.command == command:
+            return (ReferenceRepeated(command.reference, known.sequence),)
+        return refused(
+            Refusal.REFERENCE_REUSED,
+            f"reference was used at sequence {known.sequence} for another movement",
+        )
+    if not _is_reference(command.reference):
+        return refused(Refusal.MALFORMED, f"reference must match {REFERENCE_PATTERN}")
+    if not 0 < command.amount_units <= UNITS_MAX or not 0 < command.asset <= UNITS_MAX:
+        return refused(
+            Refusal.MALFORMED,
+            f"asset {command.asset} and amount {command.amount_units} must be 1 to {UNITS_MAX}",
+        )
+    if command.account not in state.accounts:
+        return refused(Refusal.UNKNOWN_ACCOUNT, f"account {command.account} is not open")
+    return None
