@@ -1,4 +1,4 @@
-"""Start and stop what a laptop lacks: PostgreSQL, Valkey, an EVM node, and the exchange's processes.
+"""Start and stop what a laptop lacks, PostgreSQL, Valkey, an EVM node, and our own processes.
 
     with Stack("name", processes=("engine", "web")) as stack:
         stack.manage("migrate")

@@ -1,4 +1,4 @@
-"""The environment each process gets: where its parts are, and only the secrets it is trusted with."""
+"""The environment of each process: where its parts are, and only the secrets it needs."""
 
 import os
 from collections.abc import Iterable, Mapping
@@ -13,7 +13,7 @@ INHERITED = ("PATH", "HOME", "LANG")  # nothing else of the starting shell reach
 
 
 def part_urls(instance: Instance, chain_port: int, outside: Mapping[str, str]) -> dict[str, str]:
-    """Return DATABASE_URL, REDIS_URL and CHAIN_URL; those in `outside` replace the embedded ones."""
+    """Return DATABASE_URL, REDIS_URL and CHAIN_URL; those in `outside` replace embedded ones."""
     return {
         "DATABASE_URL": outside.get("DATABASE_URL") or database_url(instance),
         "REDIS_URL": outside.get("REDIS_URL") or redis_url(instance),

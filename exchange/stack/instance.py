@@ -102,6 +102,11 @@ class Instance:
         return self.runtime / "pids"
 
     @property
+    def environment_file(self) -> Path:
+        """Where a running supervisor leaves the environment for management commands."""
+        return self.runtime / "environment.json"
+
+    @property
     def identity(self) -> uuid.UUID:
         """The UUID that stands in journal, database, stream and contracts; written once."""
         try:

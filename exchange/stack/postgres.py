@@ -39,7 +39,7 @@ def database_url(instance: Instance, database: str = DATABASE) -> str:
 
 
 def postgres_program(instance: Instance, *, durable: bool = True) -> Program:
-    """Describe the server. Without `durable` a power cut loses data, the death of a process none."""
+    """Describe the server; unless `durable`, a power cut loses data (a process's death none)."""
     socket_path(instance.postgres_sockets / ".s.PGSQL.5432")
     sockets = instance.postgres_sockets
     settings = {

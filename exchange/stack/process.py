@@ -63,6 +63,7 @@ class Process:
         self.started_at = time.monotonic()
         program.prepare()
         with open(log, "ab") as output:
+            self._log_start = output.tell()
             self._popen = subprocess.Popen(
                 list(program.argv),
                 env={**program.env, **program.extra_env},
@@ -106,7 +107,7 @@ class Process:
         self._popen.send_signal(number)
 
     def finish(self, timeout_s: float | None = None) -> bool:
-        """Wait for the end, then end what is left of its group; return whether it went by itself."""
+        """Wait for the end, end what is left of its group, and tell whether it went by itself."""
         timeout_s = self.program.stop_timeout_s if timeout_s is None else timeout_s
         try:
             self.wait(timeout_s)
@@ -118,9 +119,9 @@ class Process:
         return willing
 
     def log_tail(self, lines: int = 15) -> str:
-        """Return the last lines of the log, to be shown beside a failure."""
+        """Return the last lines this process wrote, to be shown beside a failure."""
         with open(self.log, "rb") as file:
-            file.seek(max(0, os.fstat(file.fileno()).st_size - 4096))
+            file.seek(max(self._log_start, os.fstat(file.fileno()).st_size - 4096))
             return "\n".join(file.read().decode(errors="replace").splitlines()[-lines:])
 
 

@@ -1,4 +1,4 @@
-"""Turn the parts and rows of one run into programs: address, environment and readiness filled in."""
+"""Turn parts and rows into programs: addresses, environment and readiness filled in."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace

@@ -3,6 +3,7 @@
 Everything happens in the thread that calls: the kernel ties a child's life to that thread's.
 """
 
+import json
 import subprocess
 import time
 from collections.abc import Callable, Iterable, Mapping
@@ -21,6 +22,7 @@ from exchange.stack.environment import (
     part_urls,
 )
 from exchange.stack.errors import StackError
+from exchange.stack.folders import secret_file
 from exchange.stack.instance import REPOSITORY, Instance
 from exchange.stack.process import Process, Program, leftover_end
 from exchange.stack.processes import PARTS, Step, manage
@@ -99,6 +101,8 @@ class Stack:
             for message in cleared:
                 self.say(message)
             self._logs_turn()
+            self.instance.environment_file.unlink(missing_ok=True)
+            secret_file(self.instance.environment_file, json.dumps(self.env))
             self._start_all()
         except BaseException:
             self.close()
@@ -187,7 +191,7 @@ class Stack:
                 time.sleep(0.02)
 
     def tend(self) -> None:
-        """Start again, with growing delays, what has died, and say so; call it a few times a second."""
+        """Start again what has died, with growing delays, and say so; call it often."""
         for name, process in list(self._processes.items()):
             now = time.monotonic()
             if self._restarts.is_planned(name):

@@ -1,0 +1,157 @@
+"""The command line of the embedded stack: run, show, command, stop and erase named instances."""
+
+import argparse
+import json
+import os
+import signal
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.table import Table
+
+from exchange.stack.environment import outside_urls
+from exchange.stack.errors import StackError
+from exchange.stack.instance import REPOSITORY, Instance
+from exchange.stack.process import start_ticks
+from exchange.stack.processes import is_present, manage
+from exchange.stack.stack import Stack
+
+DEFAULT_NAME = "main"
+DEFAULT_PORT = 8000
+TEND_INTERVAL_S = 0.25
+STOP_TIMEOUT_S = 120
+
+console = Console(highlight=False)
+
+
+def main() -> int:
+    """Carry out one command and return the exit status."""
+    parser = argparse.ArgumentParser(prog="python -m exchange.stack", description=__doc__)
+    commands = parser.add_subparsers(required=True)
+    for act, help_text in (
+        (up, "run an instance until Ctrl-C"),
+        (down, "stop an instance that runs in another terminal"),
+        (status, "list what of an instance runs"),
+        (command, "run a management command on a running instance"),
+        (reset, "erase database, journal, stream, chain state and keys of an instance"),
+    ):
+        added = commands.add_parser(act.__name__, help=help_text)
+        added.set_defaults(act=act)
+        if act is reset:
+            added.add_argument("name")
+        else:
+            added.add_argument("--name", default=DEFAULT_NAME, help="the instance")
+        if act is up:
+            added.add_argument("--port", type=int, default=DEFAULT_PORT, help="of REST, if free")
+        if act is command:
+            added.add_argument("arguments", nargs=argparse.REMAINDER, metavar="COMMAND ...")
+    chosen = parser.parse_args()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        return int(chosen.act(chosen))
+    except StackError as error:
+        console.print(f"[bold red]{error}", soft_wrap=True)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+
+
+def up(chosen: argparse.Namespace) -> int:
+    """Run the instance, restarting what dies, until SIGINT or SIGTERM."""
+    with Stack(
+        chosen.name,
+        urls=outside_urls(),
+        web_port=chosen.port,
+        say=lambda message: console.print(f"[yellow]{message}", soft_wrap=True),
+        progress=_progress,
+    ) as stack:
+        _addresses_show(stack)
+        try:
+            while True:
+                time.sleep(TEND_INTERVAL_S)
+                stack.tend()
+        except KeyboardInterrupt:
+            console.print("stopping …")
+    console.print("stopped; nothing is left running")
+    return 0
+
+
+def down(chosen: argparse.Namespace) -> int:
+    """Ask the instance's supervisor to stop, and wait until it has."""
+    instance = Instance.named(chosen.name)
+    supervisor = instance.supervisor_pid()
+    if supervisor is None:
+        console.print(f"{chosen.name} is not running")
+        return 0
+    os.kill(supervisor, signal.SIGTERM)
+    deadline = time.monotonic() + STOP_TIMEOUT_S
+    with _progress(f"waiting for process {supervisor} to stop {chosen.name}"):
+        while instance.supervisor_pid() is not None:
+            if time.monotonic() > deadline:
+                raise StackError(f"process {supervisor} has not stopped in {STOP_TIMEOUT_S} s")
+            time.sleep(0.1)
+    return 0
+
+
+def status(chosen: argparse.Namespace) -> int:
+    """List the processes of an instance; the exit status is 1 when it is not running."""
+    instance = Instance.named(chosen.name)
+    supervisor = instance.supervisor_pid()
+    table = Table("process", "pid", "state", title=f"instance {chosen.name} in {instance.home}")
+    table.add_row("supervisor", str(supervisor or "-"), "runs" if supervisor else "does not run")
+    for pid_file in sorted(instance.pids.glob("*.json")):
+        record = json.loads(pid_file.read_text())
+        runs = start_ticks(record["pid"]) == record["started_ticks"]
+        table.add_row(pid_file.stem, str(record["pid"]), "runs" if runs else "ended")
+    console.print(table)
+    return 0 if supervisor else 1
+
+
+def command(chosen: argparse.Namespace) -> int:
+    """Become the management command, in the environment of a running instance."""
+    instance = Instance.named(chosen.name)
+    if instance.supervisor_pid() is None:
+        raise StackError(f"{chosen.name} is not running: start it with `make up`")
+    if not chosen.arguments:
+        raise StackError("name a management command, for example `command check`")
+    os.chdir(REPOSITORY)
+    argv = manage(*chosen.arguments)
+    os.execve(argv[0], argv, json.loads(instance.environment_file.read_text()))
+
+
+def reset(chosen: argparse.Namespace) -> int:
+    """Erase an instance that does not run."""
+    instance = Instance.named(chosen.name)
+    with instance.locked():
+        instance.erase()
+    console.print(f"{chosen.name} is erased; its next start is a new instance")
+    return 0
+
+
+@contextmanager
+def _progress(text: str) -> Iterator[None]:
+    started = time.monotonic()
+    with console.status(text):
+        yield
+    console.print(f"[green]✓[/] {text} [dim]{time.monotonic() - started:.1f} s")
+
+
+def _addresses_show(stack: Stack) -> None:
+    table = Table(show_header=False, title=f"instance {stack.instance.name} is up")
+    table.add_row("REST", stack.web_url)
+    for name, url in stack.urls.items():
+        table.add_row(name, url)
+    table.add_row("files", str(stack.instance.home))
+    if is_present(manage("demo_member")):
+        member = json.loads(stack.manage("demo_member").stdout)
+        for name, value in member.items():
+            table.add_row(f"demo member's {name}", str(value))
+    console.print(table, soft_wrap=True)
+    console.print("Ctrl-C stops it.")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
