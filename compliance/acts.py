@@ -8,7 +8,7 @@ from uuid import UUID
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-from compliance.canonical import canonical_json
+from compliance.canonical import JSON, canonical_json
 from compliance.errors import Invalid
 from matching.protocol.units import UNITS_MAX, InstrumentClass, Phase
 
@@ -68,7 +68,7 @@ def act_message(
 
     The instance and the act's id stand inside, so a signature is good for one act of one exchange.
     """
-    content = {
+    content: JSON = {
         "instance": str(instance),
         "id": str(act_id),
         "body": body,
@@ -102,9 +102,9 @@ def payload_check(kind: str, payload: Mapping[str, Any]) -> None:
     if set(payload) != set(fields):
         raise Invalid(f"{kind} needs exactly {sorted(fields)}, found {sorted(payload)}")
     for name, (expected, (low, high)) in fields.items():
-        value = payload[name]
+        value: Any = payload[name]
         if type(value) is not expected:
             raise Invalid(f"{kind}: {name} must be {expected.__name__}, found {value!r}")
-        measure = value if isinstance(value, int) else len(value)
+        measure = len(value) if isinstance(value, str) else value
         if not low <= measure <= high:
             raise Invalid(f"{kind}: {name} must lie between {low} and {high}, found {value!r}")

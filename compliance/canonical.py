@@ -1,11 +1,13 @@
 """The one spelling of a JSON value that is hashed and signed."""
 
 import json
+from typing import Any
 
 from compliance.errors import Invalid
 
 JSON = dict[str, "JSON"] | list["JSON"] | str | int | bool | None
 DEPTH_MAX = 16
+TEXT_LENGTH_MAX = 1 << 20
 
 
 def canonical_json(value: JSON) -> bytes:
@@ -17,6 +19,31 @@ def canonical_json(value: JSON) -> bytes:
     return json.dumps(
         value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
     ).encode()
+
+
+def json_parse(text: str) -> dict[str, Any]:
+    """Return the JSON object in the text, ready to be signed.
+
+    Raises `Invalid` for another value, a key written twice, floats, and text of over a million
+    characters.
+    """
+    if len(text) > TEXT_LENGTH_MAX:
+        raise Invalid(f"JSON of {len(text)} characters, limit {TEXT_LENGTH_MAX}")
+    try:
+        value = json.loads(text, object_pairs_hook=_object)
+    except (ValueError, RecursionError) as error:
+        raise Invalid(f"not JSON: {error}") from error
+    if not isinstance(value, dict):
+        raise Invalid(f"expected a JSON object, found {type(value).__name__}")
+    canonical_json(value)
+    return value
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    value = dict(pairs)
+    if len(value) != len(pairs):
+        raise Invalid("a key stands twice in a JSON object")
+    return value
 
 
 def _check(value: object, depth: int) -> None:

@@ -4,8 +4,9 @@ Shared by compliance and custody, each over its own table; what follows a state 
 """
 
 import time
-from datetime import timedelta
-from typing import TypeVar
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Any, TypeVar
 from uuid import UUID
 
 from django.db import connection, transaction
@@ -44,8 +45,18 @@ def intents_signable(rows: QuerySet[AnyIntent], *, limit: int) -> list[AnyIntent
 
 
 @transaction.atomic
-def intent_signed(intent: ChainIntent, *, body: str, signature: bytes, deadline: int) -> bool:
-    """Store a signature and wake the clearing house; False when the intent has moved on."""
+def intent_signed(
+    intent: ChainIntent,
+    *,
+    body: str,
+    signature: bytes,
+    deadline: int,
+    then: Callable[[Any], object] | None = None,
+) -> bool:
+    """Store a signature, call `then` in the same transaction, and wake the clearing house.
+
+    False when the intent has moved on.
+    """
     assert len(signature) == 65
     rows = type(intent)._default_manager.filter(
         pk=intent.pk,
@@ -62,6 +73,8 @@ def intent_signed(intent: ChainIntent, *, body: str, signature: bytes, deadline:
         error="",
     )
     if signed:
+        if then is not None:
+            then(intent)
         _notify(body)
         wake(EXECUTE_TASK)
     return bool(signed)
@@ -149,7 +162,7 @@ def _state_set(
     return False
 
 
-def _later(attempts: int) -> object:
+def _later(attempts: int) -> datetime:
     return timezone.now() + timedelta(seconds=min(2**attempts, RETRY_DELAY_MAX_S))
 
 

@@ -102,5 +102,11 @@ def audit_head() -> tuple[int, str]:
     return (last.id, bytes(last.hash).hex()) if last else (0, GENESIS.hex())
 
 
+def audit_hash_at(record_id: int) -> str:
+    """Return the hex hash of a record, empty when there is none."""
+    row = AuditRecord.objects.filter(id=record_id).first()
+    return bytes(row.hash).hex() if row else ""
+
+
 def _acts() -> QuerySet[Act]:
     return Act.objects.select_related("proposer__user", "approver__user")

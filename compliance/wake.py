@@ -16,5 +16,5 @@ def wake(task_name: str, *args: int | str) -> None:
 def _send(task_name: str, args: tuple[int | str, ...]) -> None:
     try:
         current_app.send_task(task_name, args=args, ignore_result=True, retry=False)
-    except Exception as error:  # kombu raises its own and redis' errors, all meaning the same
+    except Exception as error:  # noqa: BLE001  (kombu's and redis' many errors mean the same)
         logger.warning("task %s not woken (%s): the sweeper will find it", task_name, error)

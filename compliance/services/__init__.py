@@ -2,6 +2,7 @@
 
 from compliance.services.acts import (
     act_approve,
+    act_claim,
     act_complete,
     act_draft,
     act_fail,
@@ -31,6 +32,7 @@ from compliance.services.sweep import sweep
 
 __all__ = [
     "act_approve",
+    "act_claim",
     "act_complete",
     "act_draft",
     "act_execute",

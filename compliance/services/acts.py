@@ -121,6 +121,17 @@ def act_reject(*, act_id: UUID, officer: Officer, reason: str) -> Act:
     return act
 
 
+def act_claim(*, act_id: UUID, body: str) -> Act:
+    """Return the act, locked in the caller's transaction, for the body that executes it.
+
+    Raises `NotFound`, `Conflict` when it belongs to another body.
+    """
+    act = locks.act_lock(act_id)
+    if act.body != body:
+        raise Conflict(f"act {act_id} belongs to {act.body}, not to {body}")
+    return act
+
+
 def act_complete(*, act_id: UUID, result: Mapping[str, Any]) -> Act:
     """Record that the act was carried out; again changes nothing. Raises `Conflict`, `NotFound`."""
     return _end(act_id, Act.State.EXECUTED, dict(result))

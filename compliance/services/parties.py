@@ -1,6 +1,7 @@
 """Parties from application to eligibility in engine and identity registry."""
 
 import secrets
+from typing import Any
 from uuid import UUID
 
 from django.db import IntegrityError, transaction
@@ -11,7 +12,7 @@ from compliance.errors import Conflict, Invalid, NotFound
 from compliance.intent_life import intent_request
 from compliance.intents import IntentState
 from compliance.models import Act, ChainAddresses, HolderAddress, Party, RegistryIntent
-from compliance.services.acts import act_complete, act_fail
+from compliance.services.acts import act_claim, act_complete, act_fail
 from compliance.services.audit import audit_append
 from compliance.wake import wake
 from matching.client import engine
@@ -51,9 +52,7 @@ def act_execute(*, act_id: UUID) -> None:
 
     An act that the party has overtaken fails for good.
     """
-    act = locks.act_lock(act_id)
-    if act.body != BODY:
-        raise Conflict(f"act {act_id} belongs to {act.body}")
+    act = act_claim(act_id=act_id, body=BODY)
     if act.state != Act.State.APPROVED:
         return
     try:
@@ -171,7 +170,7 @@ def _registry_intent(party: Party, address: HolderAddress, chain: ChainAddresses
     RegistryIntent.objects.filter(
         address=address, state__in=[IntentState.REQUESTED, IntentState.SIGNED]
     ).update(state=IntentState.FAILED, error=f"superseded by version {party.version}")
-    status = {
+    status: dict[str, Any] = {
         "verified": party.classes != 0,
         "frozen": party.frozen,
         "frozen_sequence": party.frozen_sequence or 0,

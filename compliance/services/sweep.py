@@ -33,7 +33,7 @@ def attempt(step: Callable[[], object]) -> str:
     """Run one due step; return what failed, or nothing."""
     try:
         step()
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001  (one broken row must not stop the others)
         logger.warning("%s: %s", step, error)
         return f"{type(error).__name__}: {error}"
     return ""
