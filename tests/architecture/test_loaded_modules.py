@@ -1,0 +1,28 @@
+"""What a process loads: the engine no framework, the web process nothing that could sign."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).parents[2]
+WEB = "import exchange.wsgi; from django.urls import get_resolver; get_resolver().reverse_dict"
+
+
+@pytest.mark.parametrize(
+    ("loading", "absent"),
+    [
+        ("import matching.engine", ("django", "celery", "web3", "redis", "psycopg")),
+        ("import matching.client", ("django", "celery", "web3", "psycopg")),
+        (WEB, ("eth_account", "web3")),
+    ],
+    ids=["engine", "client", "web"],
+)
+def test_modules_are_absent_when_loaded(loading: str, absent: tuple[str, ...]) -> None:
+    code = f"{loading}; import sys; print(*(set(sys.modules) & set({absent!r})))"
+    loaded = subprocess.run(
+        [sys.executable, "-c", code], cwd=REPOSITORY, capture_output=True, text=True, check=False
+    )
+    assert loaded.returncode == 0, loaded.stderr
+    assert loaded.stdout.split() == []

@@ -1,0 +1,13 @@
+"""Wait on a condition, bounded; the only place of the tests that sleeps."""
+
+import time
+from collections.abc import Callable
+
+
+def wait_until(condition: Callable[[], object], *, timeout_s: float = 30) -> None:
+    """Return as soon as `condition` holds. Raises TimeoutError naming it."""
+    deadline = time.monotonic() + timeout_s
+    while not condition():
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"{condition} did not hold within {timeout_s} s")
+        time.sleep(0.02)
