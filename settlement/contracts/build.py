@@ -1,7 +1,8 @@
 """Compile the contracts into `artefacts/`, or check that what is committed there is current.
 
-`python settlement/contracts/build.py` writes, `--check` compares and names what differs. Runs forge from
-this clone's node_modules, offline; source names are relative, so every clone gives the same bytes.
+`python settlement/contracts/build.py` writes, `--check` compares and names what differs. Runs forge
+from this clone's node_modules, offline; source names are relative, so every clone gives the same
+bytes.
 """
 
 import argparse
