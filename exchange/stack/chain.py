@@ -76,28 +76,35 @@ def chain_program(instance: Instance, port: int, *, block_time_s: int = 1) -> Pr
     )
 
 
+def lane_address(lane_key: bytes) -> str:
+    """Return the checksum address of the lane's key."""
+    return PrivateKey(lane_key).public_key.to_checksum_address()
+
+
 def lane_fund(url: str, lane_key: bytes) -> None:
     """Give the lane's key ether if the node at `url` is anvil and the key is running short.
 
     On any other chain ether has a price, and an operator sends it.
     """
-    if not url.startswith("http") or not str(_call(url, "web3_clientVersion")).startswith("anvil/"):
+    if not url.startswith("http") or not str(chain_call(url, "web3_clientVersion")).startswith(
+        "anvil/"
+    ):
         return
-    address = PrivateKey(lane_key).public_key.to_checksum_address()
-    if int(_call(url, "eth_getBalance", address, "latest"), 16) < LANE_FUNDS_WEI // 2:
-        _call(url, "anvil_setBalance", address, hex(LANE_FUNDS_WEI))
+    address = lane_address(lane_key)
+    if int(chain_call(url, "eth_getBalance", address, "latest"), 16) < LANE_FUNDS_WEI // 2:
+        chain_call(url, "anvil_setBalance", address, hex(LANE_FUNDS_WEI))
 
 
 def _answers(url: str) -> bool:
     """Tell whether state at the finalised block can be read; a restarted node mines it first."""
     try:
-        _call(url, "eth_getBalance", "0x" + 40 * "0", "finalized")
+        chain_call(url, "eth_getBalance", "0x" + 40 * "0", "finalized")
     except (OSError, StackError):
         return False
     return True
 
 
-def _call(url: str, method: str, *parameters: str) -> Any:
+def chain_call(url: str, method: str, *parameters: str) -> Any:
     """Call a JSON-RPC method over HTTP. Raises StackError for an error answer, OSError for none."""
     body = {"jsonrpc": "2.0", "id": 1, "method": method, "params": parameters}
     request = urllib.request.Request(

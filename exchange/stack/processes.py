@@ -116,6 +116,8 @@ def is_present(argv: tuple[str, ...]) -> bool:
     """Tell whether the tree has the module or management command that `argv` runs."""
     if argv[1] == "-m":
         return find_spec(f"{argv[2]}.__main__") is not None
-    return argv[2] == "migrate" or any(REPOSITORY.glob(f"*/management/commands/{argv[2]}.py")) or any(
-        REPOSITORY.glob(f"exchange/*/management/commands/{argv[2]}.py")
+    return (
+        argv[2] == "migrate"
+        or any(REPOSITORY.glob(f"*/management/commands/{argv[2]}.py"))
+        or any(REPOSITORY.glob(f"exchange/*/management/commands/{argv[2]}.py"))
     )
