@@ -86,9 +86,9 @@ def lane_fund(url: str, lane_key: bytes) -> None:
 
     On any other chain ether has a price, and an operator sends it.
     """
-    if not url.startswith("http") or not str(chain_call(url, "web3_clientVersion")).startswith(
-        "anvil/"
-    ):
+    if not url.startswith("http"):
+        return
+    if not str(chain_call(url, "web3_clientVersion")).startswith("anvil/"):
         return
     address = lane_address(lane_key)
     if int(chain_call(url, "eth_getBalance", address, "latest"), 16) < LANE_FUNDS_WEI // 2:

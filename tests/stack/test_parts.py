@@ -176,25 +176,25 @@ def test_children_die_when_the_supervisor_does(tmp_path: Path, number: Signals) 
 def test_leftover_is_ended_when_an_earlier_run_crashed(new_stack: StackFactory) -> None:
     stack = new_stack("crashed", processes=(), parts=("valkey",), setup=())
     stack.close()
-    with subprocess.Popen(["sleep", "600"], start_new_session=True) as ours:
-        with subprocess.Popen(["sleep", "600"], start_new_session=True) as foreign:
-            for name, pid, ticks in (
-                ("left", ours.pid, start_ticks(ours.pid)),
-                ("reused", foreign.pid, 1),
-            ):
-                record = f'{{"pid": {pid}, "started_ticks": {ticks}, "stop_signal": 15}}'
-                (stack.instance.pids / f"{name}.json").write_text(record)
-            (stack.instance.pids / "torn.json").write_text('{"pid": 1')
-            said: list[str] = []
-            # An ended child of ours stays a zombie until it is waited for, as nobody's would not.
-            with Stack(
-                "crashed", processes=(), parts=("valkey",), setup=(), say=said.append
-            ) as again:
-                assert said == [f"ended left, process {ours.pid} of an earlier run"]
-                assert [path.stem for path in again.instance.pids.iterdir()] == ["valkey"]
-            assert ours.wait() == -15
-            assert foreign.poll() is None
-            foreign.kill()
+    with (
+        subprocess.Popen(["sleep", "600"], start_new_session=True) as ours,
+        subprocess.Popen(["sleep", "600"], start_new_session=True) as foreign,
+    ):
+        for name, pid, ticks in (
+            ("left", ours.pid, start_ticks(ours.pid)),
+            ("reused", foreign.pid, 1),
+        ):
+            record = f'{{"pid": {pid}, "started_ticks": {ticks}, "stop_signal": 15}}'
+            (stack.instance.pids / f"{name}.json").write_text(record)
+        (stack.instance.pids / "torn.json").write_text('{"pid": 1')
+        said: list[str] = []
+        # An ended child of ours stays a zombie until it is waited for, as nobody's would not.
+        with Stack("crashed", processes=(), parts=("valkey",), setup=(), say=said.append) as again:
+            assert said == [f"ended left, process {ours.pid} of an earlier run"]
+            assert [path.stem for path in again.instance.pids.iterdir()] == ["valkey"]
+        assert ours.wait() == -15
+        assert foreign.poll() is None
+        foreign.kill()
 
 
 def test_second_supervisor_is_refused_while_the_first_runs(new_stack: StackFactory) -> None:
@@ -214,7 +214,7 @@ def test_dead_part_is_started_again_ever_later(new_stack: StackFactory) -> None:
     for delay in ("0.5", "1"):
         first = stack.process("valkey").pid
         assert stack.kill("valkey") == -SIGKILL
-        wait_until(lambda: stack.tend() or stack.process("valkey").returncode is None)
+        wait_until(lambda: _tended(stack, "valkey"))
         stack.wait_ready()
         second = stack.process("valkey").pid
         assert first != second
@@ -224,6 +224,11 @@ def test_dead_part_is_started_again_ever_later(new_stack: StackFactory) -> None:
         assert revived == f"valkey runs again as process {second}"
     log = (stack.instance.logs / "supervisor.log").read_text().splitlines()
     assert [line.split(" ", 1)[1] for line in log] == said
+
+
+def _tended(stack: Stack, name: str) -> bool:
+    stack.tend()
+    return stack.process(name).returncode is None
 
 
 def test_two_instances_stand_side_by_side_on_one_chain(new_stack: StackFactory) -> None:
