@@ -101,8 +101,10 @@ def payload_check(kind: str, payload: Mapping[str, Any]) -> None:
     fields = KINDS[kind]
     if set(payload) != set(fields):
         raise Invalid(f"{kind} needs exactly {sorted(fields)}, found {sorted(payload)}")
+    value: Any
+    measure: Any
     for name, (expected, (low, high)) in fields.items():
-        value: Any = payload[name]
+        value = payload[name]
         if type(value) is not expected:
             raise Invalid(f"{kind}: {name} must be {expected.__name__}, found {value!r}")
         measure = len(value) if isinstance(value, str) else value

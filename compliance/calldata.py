@@ -21,3 +21,20 @@ def set_status(
         "setStatus(address,bool,bool,uint64,uint64)",
         [address, verified, frozen, frozen_sequence, version],
     )
+
+
+def open_account(address: str, clearing_id: int) -> bytes:
+    """Return `AccountRegistry.open` for one account."""
+    return calldata("open(address,uint32)", [address, clearing_id])
+
+
+def mint_metal(address: str, units: int, receipt: bytes, receipt_units: int) -> bytes:
+    """Return `MetalToken.mint` against a receipt of so many audited units."""
+    return calldata(
+        "mint(address,uint256,bytes32,uint256)", [address, units, receipt, receipt_units]
+    )
+
+
+def mint_cash(address: str, units: int, notice: bytes) -> bytes:
+    """Return `CashToken.mint` against a bank notice."""
+    return calldata("mint(address,uint256,bytes32)", [address, units, notice])

@@ -31,7 +31,7 @@ AnyIntent = TypeVar("AnyIntent", bound=ChainIntent)
 def intent_request(intent: ChainIntent, *, body: str) -> None:
     """Store a new intent in the caller's transaction and notify the body's signer."""
     intent.save(force_insert=True)
-    _notify(body)
+    notify(body)
 
 
 def intents_signable(rows: QuerySet[AnyIntent], *, limit: int) -> list[AnyIntent]:
@@ -75,7 +75,7 @@ def intent_signed(
     if signed:
         if then is not None:
             then(intent)
-        _notify(body)
+        notify(body)
         wake(EXECUTE_TASK)
     return bool(signed)
 
@@ -166,6 +166,7 @@ def _later(attempts: int) -> datetime:
     return timezone.now() + timedelta(seconds=min(2**attempts, RETRY_DELAY_MAX_S))
 
 
-def _notify(body: str) -> None:
+def notify(body: str) -> None:
+    """Wake the body's signer when the caller's transaction commits."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_notify(%s, '')", [f"{body}_intents"])

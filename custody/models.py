@@ -95,7 +95,7 @@ class Entry(models.Model):
         DEBIT = "debit"
 
     sequence = models.BigIntegerField()
-    index = models.PositiveSmallIntegerField()
+    index = models.PositiveIntegerField()
     kind = models.CharField(max_length=8, choices=Kind.choices)
     reference = models.CharField(max_length=96)
     time = models.DateTimeField()
@@ -176,7 +176,7 @@ class BankNotice(models.Model):
 
 
 class VaultReceipt(models.Model):
-    """A vault's signed list of bars held for an account, and an auditor's signed count. Append-only.
+    """A vault's signed list of bars for an account, and an auditor's signed count. Append-only.
 
     Weights are in the asset's base units. `bars` is what was signed; `VaultBar` keeps one bar from
     being counted twice.
@@ -204,7 +204,7 @@ class VaultReceipt(models.Model):
 
 
 class VaultBar(models.Model):
-    """A bar behind one receipt; refiner, serial number and year name it in the world. Append-only."""
+    """A bar behind one receipt; refiner, serial number and year name it. Append-only."""
 
     receipt = models.ForeignKey(VaultReceipt, on_delete=models.PROTECT, related_name="held_bars")
     refiner = models.CharField(max_length=64)

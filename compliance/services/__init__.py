@@ -28,7 +28,7 @@ from compliance.services.parties import (
     party_apply,
     registry_intents_request,
 )
-from compliance.services.sweep import sweep
+from compliance.services.sweep import attempt, sweep
 
 __all__ = [
     "act_approve",
@@ -42,6 +42,7 @@ __all__ = [
     "act_retry",
     "act_signed_bytes",
     "address_register",
+    "attempt",
     "audit_append",
     "audit_hash",
     "chain_addresses_set",

@@ -17,8 +17,8 @@ from compliance.services.audit import audit_append
 from compliance.wake import wake
 from matching.client import engine
 from matching.protocol.commands import SetEligibility
-from matching.protocol.events import EligibilityChanged, Refused
-from matching.protocol.refusals import Refusal
+from matching.protocol.events import EligibilityChanged
+from matching.protocol.faults import crash_point
 
 BODY = "compliance"
 HOLDER_MIN = 1000
@@ -96,6 +96,7 @@ def eligibility_apply(*, party_id: int) -> None:
         return
     if party.engine_sequence is None:
         sequence = _engine_set(party)
+        crash_point("eligibility.answered")
         fresh = Party.objects.filter(pk=party.pk, version=party.version)
         freeze = (party.frozen_sequence or sequence) if party.frozen else None
         if not fresh.update(engine_sequence=sequence, frozen_sequence=freeze):
@@ -109,16 +110,12 @@ def _engine_set(party: Party) -> int:
             holder=party.holder, version=party.version, classes=party.classes, frozen=party.frozen
         )
     )
-    for event in answer.events:
-        if isinstance(event, EligibilityChanged):
-            return answer.sequence
-        if isinstance(event, Refused):
-            # Sent before by a process that died: from then to now a frozen holder traded nothing,
-            # so the later sequence number bounds the freeze as well.
-            if event.code in (Refusal.STALE_VERSION, Refusal.UNCHANGED) and answer.sequence:
-                return answer.sequence
-            raise Conflict(f"engine refused holder {party.holder}: {event.code} {event.detail}")
-    raise Conflict(f"engine answered {answer.events!r} to an eligibility")
+    # Repeated by a process that died before it stored the number: a frozen holder has traded
+    # nothing since the first time, so the later number bounds the freeze as well.
+    first = answer.events[0]
+    if not isinstance(first, EligibilityChanged):
+        raise Conflict(f"engine refused eligibility of holder {party.holder}: {first}")
+    return answer.sequence
 
 
 @transaction.atomic

@@ -174,7 +174,7 @@ class Migration(migrations.Migration):
                     ),
                 ),
                 ("sequence", models.BigIntegerField()),
-                ("index", models.PositiveSmallIntegerField()),
+                ("index", models.PositiveIntegerField()),
                 (
                     "kind",
                     models.CharField(

@@ -33,7 +33,12 @@ SETTLER_POINTS = (
     "settler.before_confirm",
     "settler.after_confirm",
 )
-CRASH_POINTS = ENGINE_POINTS + FOLLOWER_POINTS + SETTLER_POINTS
+BODY_POINTS = (
+    "eligibility.answered",
+    "account.answered",
+    "issuance.answered",
+)
+CRASH_POINTS = ENGINE_POINTS + FOLLOWER_POINTS + SETTLER_POINTS + BODY_POINTS
 
 _name, _, _count = os.environ.get("NEXUS_CRASH_POINT", "").partition(":")
 _remaining = int(_count or 1)
@@ -48,3 +53,8 @@ def crash_point(name: str) -> None:
     _remaining -= 1
     if _remaining <= 0:
         os.kill(os.getpid(), signal.SIGKILL)
+
+
+def armed(name: str) -> bool:
+    """Tell whether a crash point is named, for a step made only to be broken off."""
+    return name == _name

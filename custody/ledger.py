@@ -1,0 +1,147 @@
+"""The double-entry ledger, built from the engine's events alone, each exactly once.
+
+What lives here turns events into balanced entries and stores them with the follower's position
+in one transaction. What must not: the loop, and any posting that no event of the engine stands for.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from django.db import connection, transaction
+
+from custody import locks
+from custody.models import OUTSIDE, REVENUE, Entry, LedgerInstrument
+from matching.protocol.events import AnyEvent, Applied, Credited, Debited, Filled, InstrumentDefined
+from matching.protocol.faults import crash_point
+from matching.protocol.units import Side
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+Instruments = Mapping[int, tuple[int, int]]
+Amounts = dict[tuple[int, int], int]
+
+
+@dataclass(frozen=True)
+class Booking:
+    """One entry with its postings: signed units by (account, asset)."""
+
+    sequence: int
+    index: int
+    kind: str
+    reference: str
+    time: datetime
+    amounts: Amounts
+
+
+def ledger_apply(applied: Iterable[Applied]) -> int:
+    """Post what these sequenced commands moved and advance the position; return the position.
+
+    All in one transaction under the position's lock: sequences at or below the position change
+    nothing, so delivery may repeat.
+    """
+    with transaction.atomic():
+        position = locks.ledger_lock()
+        fresh = [one for one in applied if one.sequence > position.sequence]
+        if not fresh:
+            return position.sequence
+        instruments = _instruments_store(fresh)
+        _bookings_store(list(bookings_of(fresh, instruments)))
+        position.sequence = fresh[-1].sequence
+        position.save(update_fields=["sequence"])
+        crash_point("ledger.before_commit")
+    crash_point("ledger.after_commit")
+    return position.sequence
+
+
+def bookings_of(applied: Iterable[Applied], instruments: Instruments) -> Iterator[Booking]:
+    """Yield the entries that these events stand for; `instruments` gives (base, quote) assets."""
+    for one in applied:
+        time = EPOCH + timedelta(microseconds=one.time_ns // 1000)
+        for index, event in enumerate(one.events):
+            described = _described(event, instruments)
+            if described is None:
+                continue
+            kind, reference, amounts = described
+            yield Booking(one.sequence, index, kind, reference, time, _balanced(amounts))
+
+
+def _described(event: AnyEvent, instruments: Instruments) -> tuple[str, str, Amounts] | None:
+    if isinstance(event, Filled):
+        amounts = fill_amounts(event, *instruments[event.instrument])
+        return Entry.Kind.FILL.value, f"fill:{event.fill_id}", amounts
+    if isinstance(event, Credited):
+        units, kind = event.amount_units, Entry.Kind.CREDIT.value
+    elif isinstance(event, Debited):
+        units, kind = -event.amount_units, Entry.Kind.DEBIT.value
+    else:
+        return None
+    amounts = {(event.account, event.asset): units, (OUTSIDE, event.asset): -units}
+    return kind, event.reference, amounts
+
+
+def fill_amounts(fill: Filled, base: int, quote: int) -> Amounts:
+    """Return what a fill moves: base to the buyer, quote to the seller, both fees to revenue."""
+    taker = (fill.taker_account, fill.taker_fee_units)
+    maker = (fill.maker_account, fill.maker_fee_units)
+    buyer, seller = (taker, maker) if fill.taker_side == Side.BUY else (maker, taker)
+    amounts: Amounts = {}
+    for key, units in (
+        ((seller[0], base), -fill.base_units),
+        ((buyer[0], base), fill.base_units),
+        ((buyer[0], quote), -fill.quote_units - buyer[1]),
+        ((seller[0], quote), fill.quote_units - seller[1]),
+        ((REVENUE, quote), buyer[1] + seller[1]),
+    ):
+        amounts[key] = amounts.get(key, 0) + units
+    return amounts
+
+
+def _balanced(amounts: Amounts) -> Amounts:
+    totals: dict[int, int] = {}
+    for (_, asset), units in amounts.items():
+        totals[asset] = totals.get(asset, 0) + units
+    assert not any(totals.values()), f"an entry must sum to zero per asset, found {totals}"
+    return {key: units for key, units in amounts.items() if units}
+
+
+def _instruments_store(applied: Iterable[Applied]) -> dict[int, tuple[int, int]]:
+    defined = {
+        event.definition.instrument: event.definition
+        for one in applied
+        for event in one.events
+        if isinstance(event, InstrumentDefined)
+    }
+    LedgerInstrument.objects.bulk_create(
+        (
+            LedgerInstrument(id=number, base_asset=terms.base_asset, quote_asset=terms.quote_asset)
+            for number, terms in defined.items()
+        ),
+        ignore_conflicts=True,
+    )
+    rows = LedgerInstrument.objects.values_list("id", "base_asset", "quote_asset")
+    return {number: (base, quote) for number, base, quote in rows}
+
+
+def _bookings_store(bookings: list[Booking]) -> None:
+    if not bookings:
+        return
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT nextval(pg_get_serial_sequence('custody_entry', 'id'))"
+            " FROM generate_series(1, %s)",
+            [len(bookings)],
+        )
+        numbered = [
+            (row[0], booking) for row, booking in zip(cursor.fetchall(), bookings, strict=True)
+        ]
+        with cursor.copy(
+            "COPY custody_entry (id, sequence, index, kind, reference, time) FROM STDIN"
+        ) as copy:
+            for number, one in numbered:
+                copy.write_row((number, one.sequence, one.index, one.kind, one.reference, one.time))
+        with cursor.copy(
+            "COPY custody_posting (entry_id, account_id, asset_id, amount_units) FROM STDIN"
+        ) as copy:
+            for number, one in numbered:
+                for (account, asset), units in one.amounts.items():
+                    copy.write_row((number, account, asset, units))

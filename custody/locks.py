@@ -1,0 +1,25 @@
+"""Row locks of custody, taken inside the caller's transaction."""
+
+from custody.errors import NotFound
+from custody.models import Account, Issuance, LedgerPosition
+
+
+def account_lock(number: int) -> Account:
+    """Return the account with its row locked. Raises `NotFound`."""
+    account = Account.objects.select_for_update().filter(pk=number).first()
+    if account is None:
+        raise NotFound(f"no account {number}")
+    return account
+
+
+def issuance_lock(issuance_id: int) -> Issuance:
+    """Return the issuance with its row locked. Raises `NotFound`."""
+    issuance = Issuance.objects.select_for_update().filter(pk=issuance_id).first()
+    if issuance is None:
+        raise NotFound(f"no issuance {issuance_id}")
+    return issuance
+
+
+def ledger_lock() -> LedgerPosition:
+    """Return the ledger's position locked, so that one follower at a time posts."""
+    return LedgerPosition.objects.select_for_update().get()

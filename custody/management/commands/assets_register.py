@@ -1,0 +1,29 @@
+"""`manage.py assets_register`: register the catalogue's assets; safe to repeat."""
+
+import json
+from dataclasses import asdict
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+
+from custody.catalogue import ASSETS
+from custody.errors import BodyRefused
+from custody.services import asset_register
+
+
+class Command(BaseCommand):
+    help = "Register the assets of the catalogue; print them as JSON."
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        try:
+            for terms in ASSETS:
+                asset_register(
+                    asset_id=terms.id,
+                    code=terms.code,
+                    name=terms.name,
+                    kind=terms.kind,
+                    decimals=terms.decimals,
+                )
+        except BodyRefused as error:
+            raise CommandError(f"{error.code}: {error}") from error
+        self.stdout.write(json.dumps([asdict(terms) for terms in ASSETS]))

@@ -1,0 +1,202 @@
+"""Issuance: evidence and two officers, then a mint on chain, then the engine's credit."""
+
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+from django.db import transaction
+from django.db.models import F
+from django.utils import timezone
+
+from compliance import calldata, intent_life
+from compliance import selectors as compliance_selectors
+from compliance import services as compliance
+from compliance.models import Act
+from compliance.wake import wake
+from custody import evidence, locks, selectors
+from custody.errors import Conflict, Invalid, NotFound, NotYet
+from custody.models import (
+    Account,
+    Asset,
+    BankNotice,
+    CustodyIntent,
+    Issuance,
+    VaultReceipt,
+)
+from custody.services.withdrawals import withdrawals_resume
+from matching.client import engine
+from matching.protocol.commands import Credit
+from matching.protocol.events import Credited, ReferenceRepeated
+from matching.protocol.faults import crash_point
+
+BODY = "custody"
+CREDIT_TASK = "custody.issuance_credit"
+RETRY_DELAY_MAX_S = 60
+
+
+def act_execute(*, act_id: UUID) -> None:
+    """Carry out an approved act of custody, once.
+
+    What can never be done fails the act; what must wait raises `NotYet` and is tried again.
+    """
+    try:
+        with transaction.atomic():
+            act = compliance.act_claim(act_id=act_id, body=BODY)
+            if act.state != Act.State.APPROVED:
+                return
+            result = _ACTS[act.kind](act)
+            compliance.act_complete(act_id=act.id, result=result)
+    except NotYet as waiting:
+        compliance.act_retry(act_id=act_id, error=str(waiting))
+    except (Conflict, Invalid, NotFound) as refusal:
+        compliance.act_fail(act_id=act_id, error=f"{refusal.code}: {refusal}")
+
+
+def _mint(act: Act) -> dict[str, Any]:
+    payload = act.payload
+    kind, found = _evidence(payload)
+    if selectors.issuance_of(evidence_kind=kind, evidence_id=payload["evidence_id"]):
+        raise Conflict(f"{kind} {payload['evidence_id']} has been issued against")
+    units = found.amount_units if isinstance(found, BankNotice) else found.fine_units
+    stated = (payload["account"], payload["asset"], payload["amount_units"])
+    if stated != (found.account_id, found.asset_id, units):
+        raise Conflict(
+            f"act says account, asset, units {stated}, evidence "
+            f"{(found.account_id, found.asset_id, units)}"
+        )
+    account = locks.account_lock(found.account_id)
+    if not account.ready:
+        raise NotYet(f"account {account.pk} is not known to engine and chain yet")
+    issuance = Issuance.objects.create(
+        notice=found if isinstance(found, BankNotice) else None,
+        receipt=found if isinstance(found, VaultReceipt) else None,
+        account=account,
+        asset=found.asset,
+        amount_units=units,
+        act=act,
+        intent=_mint_intent(account, found, kind, units),
+    )
+    return {"issuance": issuance.pk}
+
+
+def _evidence(payload: dict[str, Any]) -> tuple[str, BankNotice | VaultReceipt]:
+    kind, evidence_id = payload["evidence_kind"], payload["evidence_id"]
+    found: BankNotice | VaultReceipt | None
+    if kind == evidence.BANK_NOTICE:
+        found = BankNotice.objects.select_related("asset").filter(pk=evidence_id).first()
+    elif kind == evidence.VAULT_RECEIPT:
+        found = VaultReceipt.objects.select_related("asset").filter(pk=evidence_id).first()
+    else:
+        raise Invalid(f"evidence kind must be bank_notice or vault_receipt, found {kind!r}")
+    if found is None:
+        raise NotFound(f"no {kind} {evidence_id!r}")
+    return kind, found
+
+
+def _mint_intent(
+    account: Account, found: BankNotice | VaultReceipt, kind: str, units: int
+) -> CustodyIntent:
+    chain = compliance_selectors.chain_addresses_get(BODY)
+    if chain is None or account.address is None:
+        raise NotYet("no contracts are deployed yet")
+    asset: Asset = found.asset
+    intent = CustodyIntent(
+        kind="mint",
+        target=chain.targets[f"token:{asset.code}"],
+        data=mint_calldata(kind, str(found.pk), account.address, units),
+        subject={"account": account.pk, "asset": asset.pk, "amount_units": units},
+        account=account,
+    )
+    intent_life.intent_request(intent, body=BODY)
+    return intent
+
+
+def mint_calldata(evidence_kind: str, evidence_id: str, address: str, units: int) -> bytes:
+    """Return the one call that the evidence allows: all its units, counted under its own id."""
+    reference = evidence.chain_reference(evidence_kind, evidence_id)
+    if evidence_kind == evidence.BANK_NOTICE:
+        return calldata.mint_cash(address, units, reference)
+    return calldata.mint_metal(address, units, reference, units)
+
+
+def issuance_signed(intent: CustodyIntent) -> None:
+    """Note that custody's signer has signed the mint."""
+    Issuance.objects.filter(intent=intent, state=Issuance.State.APPROVED).update(
+        state=Issuance.State.SIGNED
+    )
+
+
+def issuance_minted(intent_id: UUID) -> None:
+    """Note, in the caller's transaction, that the chain holds the mint, and wake the credit."""
+    rows = Issuance.objects.filter(
+        intent_id=intent_id, state__in=[Issuance.State.APPROVED, Issuance.State.SIGNED]
+    )
+    for issuance in rows.select_for_update().order_by("id"):
+        issuance.state, issuance.due_at = Issuance.State.MINTED, timezone.now()
+        issuance.save(update_fields=["state", "due_at"])
+        wake(CREDIT_TASK, issuance.pk)
+
+
+def issuance_credit(*, issuance_id: int) -> None:
+    """Credit a confirmed mint in the engine under the reference `mint:<id>`; once, however often.
+
+    Raises `EngineUnavailable`, `NotYet` before the mint is confirmed, `Conflict` when the engine
+    refuses.
+    """
+    issuance = Issuance.objects.filter(pk=issuance_id).first()
+    if issuance is None:
+        raise NotFound(f"no issuance {issuance_id}")
+    if issuance.state == Issuance.State.CREDITED:
+        return
+    if issuance.state != Issuance.State.MINTED:
+        raise NotYet(f"issuance {issuance_id} is {issuance.state}, its mint is not confirmed")
+    sequence = _engine_credit(issuance)
+    crash_point("issuance.answered")
+    with transaction.atomic():
+        issuance = locks.issuance_lock(issuance_id)
+        if issuance.state == Issuance.State.CREDITED:
+            return
+        issuance.state, issuance.engine_sequence = Issuance.State.CREDITED, sequence
+        issuance.save(update_fields=["state", "engine_sequence"])
+        compliance.audit_append(
+            body=BODY,
+            actor="process:custody",
+            action="issuance.credited",
+            subject=f"issuance:{issuance_id}",
+            detail={"account": issuance.account_id, "sequence": sequence},
+        )
+
+
+def _engine_credit(issuance: Issuance) -> int:
+    answer = engine().send(
+        Credit(
+            account=issuance.account_id,
+            asset=issuance.asset_id,
+            amount_units=issuance.amount_units,
+            reference=f"mint:{issuance.pk}",
+        )
+    )
+    event = answer.events[0]
+    if isinstance(event, Credited):
+        return answer.sequence
+    if isinstance(event, ReferenceRepeated):
+        return event.sequence
+    raise Conflict(f"engine refused to credit issuance {issuance.pk}: {event}")
+
+
+def issuance_retry(issuance_id: int) -> None:
+    """Leave a credit that failed to the sweeper, later each time."""
+    row = Issuance.objects.filter(pk=issuance_id).first()
+    if row is not None:
+        delay = timedelta(seconds=min(2 ** (row.attempts + 1), RETRY_DELAY_MAX_S))
+        Issuance.objects.filter(pk=issuance_id).update(
+            attempts=F("attempts") + 1, due_at=timezone.now() + delay
+        )
+
+
+def _withdrawals_resume(act: Act) -> dict[str, Any]:
+    withdrawals_resume(halt_id=act.payload["halt"], act_id=act.id)
+    return {"halt": act.payload["halt"]}
+
+
+_ACTS = {"custody.mint": _mint, "custody.withdrawals_resume": _withdrawals_resume}

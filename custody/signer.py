@@ -1,0 +1,138 @@
+"""Custody's signer: derives account addresses, signs openings and mints that evidence allows.
+
+It trusts the policy file and the seed in its key store; a row alone gets no signature.
+"""
+
+from django.conf import settings
+from eth_account import Account as Keys
+from eth_account.hdaccount import key_from_seed
+
+from compliance import calldata, intent_life, policy
+from compliance import signer as body_signer
+from compliance.signer import BodySigner
+from custody import evidence, selectors
+from custody.errors import EvidenceInvalid, Untrusted
+from custody.models import Account, CustodyIntent, Issuance
+from custody.services.accounts import account_address_set
+from custody.services.issuance import issuance_signed, mint_calldata
+
+SEED = "custody.seed"
+SIGN_LIMIT = 100
+DERIVATION_PATH = "m/44'/60'/0'/0/{number}"
+
+
+class CustodySigner:
+    """Custody's key and seed, open in this process."""
+
+    def __init__(self, signer: BodySigner, seed: bytes) -> None:
+        self.signer = signer
+        self._seed = seed
+
+    @classmethod
+    def open(cls) -> "CustodySigner":
+        """Open key store and seed; the seed is made while no account hangs on one.
+
+        Raises `LookupError` when a key store is missing, `ValueError` for a wrong passphrase.
+        """
+        secret = body_signer.passphrase()
+        if not Account.objects.filter(attestation__isnull=False).exists():
+            body_signer.keystore_create(SEED, secret)
+        return cls(BodySigner.open("custody"), body_signer.keystore_open(SEED, secret))
+
+    def address_derive(self, number: int) -> str:
+        """Return the account's address: BIP-44 with the account number as the last index."""
+        key = key_from_seed(self._seed, DERIVATION_PATH.format(number=number))
+        return str(Keys.from_key(key).address)
+
+    def work(self) -> int:
+        """Derive missing addresses and sign waiting intents; return how many were done."""
+        return self.addresses_write() + self.intents_sign()
+
+    def addresses_write(self) -> int:
+        """Give each account without an address its own, attested by custody's key."""
+        kinds = [Account.Kind.MEMBER, Account.Kind.REVENUE]
+        rows = Account.objects.filter(address=None, kind__in=kinds).order_by("id")[:SIGN_LIMIT]
+        for account in rows:
+            address = self.address_derive(account.pk)
+            typed = body_signer.attestation_typed(
+                holder=account.holder, account=account.pk, address=address
+            )
+            account_address_set(
+                number=account.pk, address=address, attestation=self.signer.sign_typed(typed)
+            )
+        return len(rows)
+
+    def intents_sign(self) -> int:
+        """Sign custody's waiting intents that pass `intent_check`."""
+        rows = CustodyIntent.objects.select_related("account")
+        waiting = intent_life.intents_signable(rows, limit=SIGN_LIMIT)
+        return body_signer.intents_sign(
+            self.signer, waiting, self.intent_check, signed=issuance_signed
+        )
+
+    def intent_check(self, intent: CustodyIntent, trust: policy.Policy) -> None:
+        """Raise `Untrusted` unless the intent opens an account of ours or mints what was proven."""
+        pin = body_signer.pin_of(trust, "custody")
+        address = self.address_derive(intent.account_id)
+        if intent.kind == "open":
+            target = pin.targets["account_registry"]
+            data = calldata.open_account(address, pin.clearing_id)
+        elif intent.kind == "mint":
+            target, data = mint_expected(intent, address, trust, pin)
+        else:
+            raise Untrusted(f"custody signs no {intent.kind}")
+        if (intent.target, bytes(intent.data)) != (target, data):
+            raise Untrusted(f"target or calldata differ from what may be signed: {target}")
+
+
+def mint_expected(
+    intent: CustodyIntent, address: str, trust: policy.Policy, pin: policy.ChainPin
+) -> tuple[str, bytes]:
+    """Return the only target and calldata that act and evidence together allow.
+
+    Raises `Untrusted` unless two trusted officers approved a mint of exactly this evidence, signed
+    by trusted keys. The token counts the evidence by its id, so it mints once.
+    """
+    issuance = (
+        Issuance.objects.filter(intent=intent)
+        .select_related("act__proposer__user", "act__approver__user")
+        .select_related("notice__asset", "receipt__asset")
+        .first()
+    )
+    if issuance is None:
+        raise Untrusted(f"no issuance stands behind intent {intent.id}")
+    act = issuance.act
+    if act.kind != "custody.mint":
+        raise Untrusted(f"act {act.id} is {act.kind}, no mint")
+    body_signer.act_check(act, trust)
+    kind, evidence_id, document, units = _evidence_verified(issuance, trust)
+    stated = {name: act.payload[name] for name in ("evidence_kind", "evidence_id", "account")}
+    expected = {
+        "evidence_kind": kind,
+        "evidence_id": evidence_id,
+        "account": document["account"],
+    }
+    if stated != expected or act.payload["amount_units"] != units:
+        raise Untrusted(f"act {act.id} is about other evidence or another amount")
+    if document["account"] != intent.account_id:
+        raise Untrusted(f"evidence is for account {document['account']}, not {intent.account_id}")
+    token = pin.targets.get(f"token:{document['asset']}")
+    if token is None:
+        raise Untrusted(f"no token of {document['asset']} is pinned")
+    return token, mint_calldata(kind, evidence_id, address, units)
+
+
+def _evidence_verified(
+    issuance: Issuance, trust: policy.Policy
+) -> tuple[str, str, dict[str, object], int]:
+    try:
+        if issuance.notice is not None:
+            document = selectors.notice_document(issuance.notice)
+            evidence.notice_verify(trust.evidence, settings.INSTANCE_ID, document)
+            return evidence.BANK_NOTICE, issuance.notice.pk, document, issuance.notice.amount_units
+        assert issuance.receipt is not None
+        document = selectors.receipt_document(issuance.receipt)
+        evidence.receipt_verify(trust.evidence, settings.INSTANCE_ID, document)
+        return evidence.VAULT_RECEIPT, issuance.receipt.pk, document, issuance.receipt.fine_units
+    except EvidenceInvalid as error:
+        raise Untrusted(str(error)) from error
