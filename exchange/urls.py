@@ -1,5 +1,22 @@
-"""The doors' routes; each app adds its own under /v1."""
+"""The doors' routes; each room adds its own under /v1."""
 
-from django.urls import URLPattern, URLResolver
+from django.urls import URLPattern, URLResolver, include, path
+from drf_spectacular.renderers import OpenApiJsonRenderer
+from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 
-urlpatterns: list[URLPattern | URLResolver] = []
+from exchange.health import HealthView
+
+urlpatterns: list[URLPattern | URLResolver] = [
+    path("v1/", include("exchange.trading.api.urls")),
+    path("v1/", include("exchange.marketdata.api.urls")),
+    path("v1/health", HealthView.as_view()),
+    path(
+        "v1/openapi.json",
+        SpectacularAPIView.as_view(renderer_classes=[OpenApiJsonRenderer]),
+        name="openapi",
+    ),
+    path("v1/docs", SpectacularSwaggerView.as_view(url_name="openapi")),
+]
+handler400 = "exchange.api.problems.handler_400"
+handler404 = "exchange.api.problems.handler_404"
+handler500 = "exchange.api.problems.handler_500"

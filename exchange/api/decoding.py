@@ -46,8 +46,8 @@ def body_read(request: HttpRequest) -> bytes:
 def body_decode(request: Request, shape: type[Shape]) -> Shape:
     """Decode a JSON body into `shape`.
 
-    Raises `Problem`: media type, not JSON (NaN and the like included), nested too deep, a key twice, or
-    a field that is missing, unknown, or of the wrong type.
+    Raises `Problem`: media type, not JSON (NaN and the like included), nested too deep, a key
+    twice, or a field that is missing, unknown, or of the wrong type.
     """
     if not _JSON_TYPE.fullmatch(request.META.get("CONTENT_TYPE", "")):
         raise Problem(DoorCode.MEDIA_TYPE_UNSUPPORTED, "send Content-Type: application/json")
@@ -65,7 +65,7 @@ def body_decode(request: Request, shape: type[Shape]) -> Shape:
 
 
 def query_decode(request: Request, shape: type[Shape]) -> Shape:
-    """Decode query parameters into `shape`. Raises `Problem` also for one unknown or given twice."""
+    """Decode the query into `shape`. Raises `Problem` also for one unknown or given twice."""
     values: dict[str, str] = {}
     for name, given in request.query_params.lists():
         if len(given) != 1 or len(given[0]) > PARAMETER_CHARACTERS_MAX:

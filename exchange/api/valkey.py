@@ -15,7 +15,7 @@ TIMEOUT_S = 2
 
 @cache
 def valkey() -> "redis.Redis":
-    """Return this process's client. A command is never retried: repeating `SET NX` changes its answer."""
+    """Return this process's client; it never retries, for a repeated `SET NX` answers otherwise."""
     return redis.Redis.from_url(
         settings.REDIS_URL,
         socket_timeout=TIMEOUT_S,

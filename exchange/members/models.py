@@ -4,19 +4,13 @@ from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import Q
 
+from exchange.members.scopes import Scope
+
 
 class MemberState(models.TextChoices):
     ACTIVE = "active"
     SUSPENDED = "suspended"
     CLOSED = "closed"
-
-
-class Scope(models.TextChoices):
-    """What an API key may be used for."""
-
-    READ = "read"
-    TRADE = "trade"
-    WITHDRAW = "withdraw"
 
 
 class Member(models.Model):

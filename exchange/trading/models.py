@@ -1,4 +1,4 @@
-"""Tables of orders, fills and batch proposals; orders and fills come from the engine's events alone.
+"""Tables of orders, fills and batch proposals; the first two come from the engine's events alone.
 
 Accounts and instruments are the engine's numbers, without foreign keys: a record of what happened
 must never be refused because of another table.
@@ -165,7 +165,7 @@ class BatchProposalState(models.TextChoices):
 
 
 class BatchProposal(models.Model):
-    """The venue's net of all fills of a sequence range, its own signature on it, and its handing over.
+    """The venue's net of all fills of a sequence range, its signature on it, and its handing over.
 
     `net` lists [account, asset, amount_units as a string], without zeros.
     """

@@ -1,0 +1,92 @@
+"""Reads of listed instruments, kept for a second in this process: every request needs them."""
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from custody import selectors as custody
+from exchange.api.errors import Problem
+from exchange.listings.decimals import decimal_places
+from exchange.listings.models import Instrument
+from exchange.listings.terms import AssetTerms, InstrumentTerms, Step
+from matching.protocol.refusals import Refusal
+from matching.protocol.units import Phase
+
+KEPT_S = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Listing:
+    loaded_at: float
+    by_symbol: Mapping[str, InstrumentTerms]
+    by_id: Mapping[int, InstrumentTerms]
+    assets: Mapping[int, AssetTerms]
+
+
+_listing = _Listing(float("-inf"), {}, {}, {})
+
+
+def instruments(*, fresh: bool = False) -> Mapping[str, InstrumentTerms]:
+    """Return all instruments by symbol, at most a second old, or as they are now if `fresh`."""
+    return _loaded(fresh).by_symbol
+
+
+def instrument_by_symbol(symbol: str) -> InstrumentTerms:
+    """Return one instrument. Raises `Problem` unknown_instrument."""
+    found = _loaded(False).by_symbol.get(symbol) or _loaded(True).by_symbol.get(symbol)
+    if found is None:
+        raise Problem(
+            Refusal.UNKNOWN_INSTRUMENT, f"no instrument {symbol[:24]!a} is listed; see /v1/markets"
+        )
+    return found
+
+
+def instrument_by_id(instrument_id: int) -> InstrumentTerms:
+    """Return the instrument of an engine number. Raises `KeyError`: the engine knows no other."""
+    found = _loaded(False).by_id.get(instrument_id)
+    return found or _loaded(True).by_id[instrument_id]
+
+
+def assets() -> Mapping[int, AssetTerms]:
+    """Return all assets by number."""
+    return _loaded(False).assets
+
+
+def _loaded(fresh: bool) -> _Listing:
+    global _listing
+    if fresh or time.monotonic() - _listing.loaded_at > KEPT_S:
+        assets = {
+            asset.pk: AssetTerms(asset.pk, asset.code, asset.decimals)
+            for asset in custody.assets_by_id().values()
+        }
+        terms = [_terms(row, assets) for row in Instrument.objects.order_by("id")]
+        _listing = _Listing(
+            time.monotonic(),
+            MappingProxyType({each.symbol: each for each in terms}),
+            MappingProxyType({each.id: each for each in terms}),
+            MappingProxyType(assets),
+        )
+    return _listing
+
+
+def _terms(row: Instrument, assets: Mapping[int, AssetTerms]) -> InstrumentTerms:
+    tick_places, lot_places = decimal_places(row.tick_size), decimal_places(row.lot_size)
+    return InstrumentTerms(
+        id=row.id,
+        symbol=row.symbol,
+        base=assets[row.base_asset_id],
+        quote=assets[row.quote_asset_id],
+        unit=row.unit,
+        tick=Step(int(row.tick_size.scaleb(tick_places)), tick_places),
+        lot=Step(int(row.lot_size.scaleb(lot_places)), lot_places),
+        base_units_per_lot=row.base_units_per_lot,
+        quote_units_per_tick_lot=row.quote_units_per_tick_lot,
+        instrument_class=row.instrument_class,
+        quantity_lots_max=row.quantity_lots_max,
+        price_ticks_low=row.price_ticks_low,
+        price_ticks_high=row.price_ticks_high,
+        maker_fee_ppm=row.maker_fee_ppm,
+        taker_fee_ppm=row.taker_fee_ppm,
+        phase=Phase(row.phase),
+    )

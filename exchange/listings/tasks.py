@@ -1,0 +1,17 @@
+"""Celery's names for the venue's services; each takes ids and may run twice."""
+
+from uuid import UUID
+
+from celery import shared_task
+
+from exchange.listings import services
+
+
+@shared_task(name="venue.act_execute")
+def act_execute(act_id: str) -> None:
+    services.act_execute(act_id=UUID(act_id))
+
+
+@shared_task(name="venue.sweep")
+def sweep() -> int:
+    return services.sweep()

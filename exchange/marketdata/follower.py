@@ -1,0 +1,137 @@
+"""The market data follower: keeps books, trades and tickers in Valkey, at most 50 ms behind.
+
+Its position stands with the data; when either is gone, all is built again from the journal. Resting
+orders come from the engine itself, so that the books need no history.
+"""
+
+import logging
+import time
+from collections import defaultdict
+from collections.abc import Callable
+
+from exchange.api.times import now_ns
+from exchange.marketdata import store
+from exchange.marketdata.books import Books
+from exchange.marketdata.tickers import MINUTE_NS, Trade, Window
+from matching.client import EngineAddress, engine, follow
+from matching.protocol.codec import StreamEntry
+from matching.protocol.events import Filled
+from matching.protocol.queries import GetInstruments, GetOpenOrders, Instruments, OpenOrders
+from matching.protocol.units import Side
+
+FOLLOWER = "marketdata"
+WRITE_EVERY_S = 0.02
+IDLE_MS = 50
+
+logger = logging.getLogger(__name__)
+
+
+def marketdata_follow(address: EngineAddress, *, stopping: Callable[[], bool]) -> None:
+    """Follow the engine until `stopping`; begin again from the journal when Valkey lost the data.
+
+    Raises `EngineUnavailable`, `FollowFailed`, `redis.RedisError`; run it again then.
+    """
+    while not stopping():
+        try:
+            _follow(address, stopping)
+        except store.StateLost as error:
+            logger.warning("%s: building market data again from the journal", error)
+            store.erase()
+
+
+def _follow(address: EngineAddress, stopping: Callable[[], bool]) -> None:
+    position = store.position_read()
+    if position is None:
+        store.erase()
+        store.position_begin()
+        position = 0
+    data = MarketData(position)
+    written_at = 0.0
+    for entry in follow(address, follower=FOLLOWER, after_sequence=position, block_ms=IDLE_MS):
+        if entry is not None:
+            data.take(entry)
+        if entry is None or time.monotonic() - written_at >= WRITE_EVERY_S:
+            data.write(now_ns())
+            written_at = time.monotonic()
+        if stopping():
+            return
+
+
+class MarketData:
+    """What the follower holds in memory; `write` brings Valkey up to it."""
+
+    def __init__(self, position: int) -> None:
+        """Begin behind `position` with what Valkey holds of it and the engine's resting orders."""
+        instruments, resting = engine().ask(GetInstruments()), engine().ask(GetOpenOrders())
+        assert isinstance(instruments, Instruments) and isinstance(resting, OpenOrders)
+        self.books = Books(resting.orders, resting.sequence)
+        known = [state.definition.instrument for state in instruments.instruments]
+        self.books.dirty.update(known)
+        self._windows: dict[int, Window] = defaultdict(Window)
+        for instrument in known:
+            ticker = store.ticker_read(instrument)
+            self._windows[instrument] = Window(store.bars_read(instrument), ticker.last)
+        self._position = self._taken = position
+        self._minute = 0
+        self._update = store.Update()
+        self._traded: set[int] = set()
+
+    def take(self, entry: StreamEntry) -> None:
+        """Take in one batch of the engine."""
+        for applied in entry.applied:
+            self.books.apply(applied)
+            for event in applied.events:
+                if isinstance(event, Filled):
+                    self._trade(event, applied.time_ns)
+        self._taken = entry.last_sequence
+
+    def _trade(self, fill: Filled, time_ns: int) -> None:
+        instrument = fill.instrument
+        trade = Trade(
+            fill.fill_id,
+            time_ns,
+            fill.price_ticks,
+            fill.quantity_lots,
+            fill.quote_units,
+            fill.taker_side,
+        )
+        self._update.trades.setdefault(instrument, []).append(trade)
+        bar = self._windows[instrument].add(fill, time_ns)
+        self._update.bars.setdefault(instrument, {})[bar.minute] = bar
+        self._traded.add(instrument)
+
+    def write(self, time_ns: int) -> None:
+        """Write what changed, if anything did. Raises `StateLost`, `redis.RedisError`."""
+        update = self._update
+        if time_ns // MINUTE_NS != self._minute:
+            self._minute = time_ns // MINUTE_NS
+            self._windows_move(time_ns)
+        if self._taken == self._position and not (self.books.dirty or self._traded):
+            return
+        for instrument in self.books.dirty:
+            update.books[instrument] = store.StoredBook(
+                self.books.sequence,
+                self.books.levels(instrument, Side.BUY, store.DEPTH_MAX),
+                self.books.levels(instrument, Side.SELL, store.DEPTH_MAX),
+            )
+        for instrument in self._traded:
+            update.tickers[instrument] = self._windows[instrument].ticker()
+        for instrument, trades in update.trades.items():
+            update.trades[instrument] = trades[-store.TRADES_MAX :]
+        store.write(update, before=self._position, after=self._taken)
+        self._position = self._taken
+        self._update = store.Update()
+        self.books.dirty.clear()
+        self._traded.clear()
+
+    def _windows_move(self, time_ns: int) -> None:
+        for instrument, window in self._windows.items():
+            gone = window.drop_before(time_ns)
+            if gone:
+                self._update.bars_gone[instrument] = gone
+                self._traded.add(instrument)
+                pending = self._update.bars.get(instrument, {})
+                for minute in gone:
+                    pending.pop(minute, None)
+                if not pending:
+                    self._update.bars.pop(instrument, None)

@@ -1,0 +1,117 @@
+"""Public market data in Valkey: what is kept, under which keys, in which form.
+
+All of it can be had again from the engine and its journal. What must not live here: orders' owners.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from exchange.api.valkey import key, valkey
+from exchange.marketdata.books import Level
+from exchange.marketdata.tickers import Bar, Ticker, Trade
+
+DEPTH_MAX = 500
+TRADES_MAX = 1_000
+
+_encode = msgspec.msgpack.encode
+
+
+class StoredBook(msgspec.Struct, frozen=True, array_like=True):
+    """Levels of both sides, best first, as they were after the command numbered `sequence`."""
+
+    sequence: int
+    bids: list[Level]
+    asks: list[Level]
+
+
+class StateLost(Exception):
+    """Valkey does not hold what was last written: it was flushed, or another follower writes."""
+
+
+_book_decode: Callable[[Any], StoredBook] = msgspec.msgpack.Decoder(StoredBook).decode
+_trade_decode: Callable[[Any], Trade] = msgspec.msgpack.Decoder(Trade).decode
+_bar_decode: Callable[[Any], Bar] = msgspec.msgpack.Decoder(Bar).decode
+_ticker_decode: Callable[[Any], Ticker] = msgspec.msgpack.Decoder(Ticker).decode
+
+
+class Update(msgspec.Struct):
+    """What one write changes, by instrument; `trades` oldest first, `bars_gone` are minutes."""
+
+    books: dict[int, StoredBook] = {}
+    trades: dict[int, list[Trade]] = {}
+    bars: dict[int, dict[int, Bar]] = {}
+    bars_gone: dict[int, list[int]] = {}
+    tickers: dict[int, Ticker] = {}
+
+
+def position_read() -> int | None:
+    """Return the sequence number up to which market data are written; None when there are none."""
+    found = valkey().get(key("marketdata", "position"))
+    return None if found is None else int(found)
+
+
+def erase() -> None:
+    """Remove all market data of this instance."""
+    client = valkey()
+    names = list(client.scan_iter(match=key("marketdata", "*"), count=1_000))
+    if names:
+        client.delete(*names)
+
+
+def write(update: Update, *, before: int, after: int) -> None:
+    """Write an update and the new position at once.
+
+    Raises `StateLost`; what was written then is no good, and the caller erases it and starts again.
+    """
+    pipeline = valkey().pipeline(transaction=True)
+    pipeline.get(key("marketdata", "position"))
+    for instrument, book in update.books.items():
+        pipeline.set(_key("book", instrument), _encode(book))
+    for instrument, trades in update.trades.items():
+        pipeline.lpush(_key("trades", instrument), *(_encode(trade) for trade in trades))
+        pipeline.ltrim(_key("trades", instrument), 0, TRADES_MAX - 1)
+    for instrument, bars in update.bars.items():
+        changed: dict[Any, Any] = {minute: _encode(bar) for minute, bar in bars.items()}
+        pipeline.hset(_key("bars", instrument), mapping=changed)
+    for instrument, minutes in update.bars_gone.items():
+        pipeline.hdel(_key("bars", instrument), *map(str, minutes))
+    for instrument, ticker in update.tickers.items():
+        pipeline.set(_key("ticker", instrument), _encode(ticker))
+    pipeline.set(key("marketdata", "position"), after)
+    found = pipeline.execute()[0]
+    if found is None or int(found) != before:
+        raise StateLost(f"market data stood at {found!r}, expected {before}")
+
+
+def position_begin() -> None:
+    """Write position 0, from which all is built again."""
+    valkey().set(key("marketdata", "position"), 0)
+
+
+def book_read(instrument: int) -> StoredBook:
+    """Return an instrument's book; an empty one before its first order."""
+    found = valkey().get(_key("book", instrument))
+    return _book_decode(found) if found else StoredBook(position_read() or 0, [], [])
+
+
+def trades_read(instrument: int, limit: int) -> list[Trade]:
+    """Return an instrument's last trades, newest first."""
+    found = valkey().lrange(_key("trades", instrument), 0, limit - 1)
+    return [_trade_decode(each) for each in found]
+
+
+def bars_read(instrument: int) -> list[Bar]:
+    """Return an instrument's bars of the last 24 hours."""
+    return [_bar_decode(each) for each in valkey().hvals(_key("bars", instrument))]
+
+
+def ticker_read(instrument: int) -> Ticker:
+    """Return an instrument's figures of the last 24 hours."""
+    found = valkey().get(_key("ticker", instrument))
+    return _ticker_decode(found) if found else Ticker(0, 0, 0, 0, 0, 0, 0)
+
+
+def _key(kind: str, instrument: int) -> str:
+    return key("marketdata", kind, str(instrument))

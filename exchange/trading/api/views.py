@@ -1,0 +1,168 @@
+"""Orders, fills and balances of a member, each view one service or selector."""
+
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from exchange.api.decoding import body_decode, query_decode
+from exchange.api.pages import next_cursor
+from exchange.api.schema import documented
+from exchange.listings.selectors import assets
+from exchange.members.api.views import MemberView
+from exchange.members.scopes import Scope
+from exchange.trading import selectors, services
+from exchange.trading.api import serializers, shapes
+from matching.client import engine
+from matching.protocol import queries
+from settlement.selectors import settled_sequence
+
+
+class OrdersView(MemberView):
+    """All orders of the member."""
+
+    scopes = {"GET": Scope.READ, "POST": Scope.TRADE, "DELETE": Scope.TRADE}
+
+    @documented(
+        "list_orders", "List orders, newest first", query=shapes.OrdersQuery, answer=shapes.Orders
+    )
+    def get(self, request: Request) -> Response:
+        query = query_decode(request, shapes.OrdersQuery)
+        records = selectors.orders_page(
+            self.account,
+            open_only=None if query.state is None else query.state == "open",
+            instrument=serializers.instrument_number(query.instrument),
+            before=query.before,
+            limit=query.limit,
+        )
+        cursor = next_cursor([record.order_id for record in records], query.limit)
+        return Response(shapes.Orders([serializers.order_show(each) for each in records], cursor))
+
+    @documented(
+        "place_order",
+        "Place an order (201), or get the one placed before under this client_order_id (200)",
+        body=shapes.PlaceOrder,
+        answer=shapes.Order,
+        status=201,
+        also=(200,),
+    )
+    def post(self, request: Request) -> Response:
+        query_decode(request, shapes.NoQuery)
+        command = serializers.place_command(self.account, body_decode(request, shapes.PlaceOrder))
+        placed = services.order_place(command=command)
+        return Response(
+            serializers.order_show(placed.order),
+            status=201 if placed.created else 200,
+            headers={"Location": f"/v1/orders/{placed.order.order_id}"},
+        )
+
+    @documented(
+        "cancel_orders",
+        "Cancel all open orders, or those of one instrument",
+        query=shapes.CancelQuery,
+        answer=shapes.CancelledOrders,
+    )
+    def delete(self, request: Request) -> Response:
+        query = query_decode(request, shapes.CancelQuery)
+        instrument = serializers.instrument_number(query.instrument) or 0
+        cancelled = services.orders_cancel(account=self.account, instrument=instrument)
+        return Response(shapes.CancelledOrders([str(order_id) for order_id in cancelled]))
+
+
+class OrderView(MemberView):
+    """One order of the member."""
+
+    scopes = {"GET": Scope.READ, "PATCH": Scope.TRADE, "DELETE": Scope.TRADE}
+
+    @documented("get_order", "Get an order", answer=shapes.Order)
+    def get(self, request: Request, order_id: int) -> Response:
+        query_decode(request, shapes.NoQuery)
+        return Response(serializers.order_show(selectors.order_get(self.account, order_id)))
+
+    @documented(
+        "amend_order",
+        "Amend price and open quantity of an order",
+        body=shapes.AmendOrder,
+        answer=shapes.AmendedOrder,
+    )
+    def patch(self, request: Request, order_id: int) -> Response:
+        query_decode(request, shapes.NoQuery)
+        body = body_decode(request, shapes.AmendOrder)
+        order = selectors.order_get(self.account, order_id)
+        price_ticks, quantity_lots = serializers.amend_steps(order, body)
+        order, amended = services.order_amend(
+            order=order, price_ticks=price_ticks, quantity_lots=quantity_lots
+        )
+        return Response(shapes.AmendedOrder(serializers.order_show(order), amended.priority_kept))
+
+    @documented("cancel_order", "Cancel an order", answer=shapes.CancelledOrder)
+    def delete(self, request: Request, order_id: int) -> Response:
+        query_decode(request, shapes.NoQuery)
+        event, time_ns = services.order_cancel(account=self.account, order_id=order_id)
+        return Response(serializers.cancelled_show(event, time_ns))
+
+
+class OrderByClientIdView(MemberView):
+    """One order of the member, by the member's own id."""
+
+    scopes = {"GET": Scope.READ}
+
+    @documented(
+        "get_order_by_client_id", "Get an order by its client_order_id", answer=shapes.Order
+    )
+    def get(self, request: Request, client_order_id: str) -> Response:
+        query_decode(request, shapes.NoQuery)
+        serializers.client_order_id_check(client_order_id)
+        order = selectors.order_get_by_client_id(self.account, client_order_id)
+        return Response(serializers.order_show(order))
+
+
+class FillsView(MemberView):
+    """All fills of the member."""
+
+    scopes = {"GET": Scope.READ}
+
+    @documented(
+        "list_fills", "List fills, newest first", query=shapes.FillsQuery, answer=shapes.Fills
+    )
+    def get(self, request: Request) -> Response:
+        query = query_decode(request, shapes.FillsQuery)
+        records = selectors.fills_page(
+            self.account,
+            order_id=int(query.order_id) if query.order_id else None,
+            instrument=serializers.instrument_number(query.instrument),
+            before=query.before,
+            limit=query.limit,
+        )
+        settled = settled_sequence()
+        return Response(
+            shapes.Fills(
+                [serializers.fill_show(record, self.account, settled) for record in records],
+                next_cursor([record.fill_id for record in records], query.limit),
+            )
+        )
+
+
+class BalancesView(MemberView):
+    """What the engine keeps for the member."""
+
+    scopes = {"GET": Scope.READ}
+
+    @documented("get_balances", "Get all balances, from the engine", answer=shapes.Balances)
+    def get(self, request: Request) -> Response:
+        query_decode(request, shapes.NoQuery)
+        reply = engine().ask(queries.GetBalances(self.account))
+        assert isinstance(reply, queries.Balances)
+        known = assets()
+        return Response(
+            shapes.Balances(
+                [
+                    shapes.Balance(
+                        asset.code,
+                        asset.format(balance.available_units),
+                        asset.format(balance.held_units),
+                    )
+                    for balance in reply.balances
+                    if (asset := known.get(balance.asset))
+                ],
+                str(reply.sequence),
+            )
+        )

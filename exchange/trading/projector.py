@@ -1,0 +1,149 @@
+"""The projector: writes orders and fills from the engine's events, each event exactly once.
+
+A batch of entries and the position behind it are one transaction. What must not live here: what an
+event means (projection.py).
+"""
+
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import fields
+from operator import attrgetter
+
+from django.db import connection, transaction
+
+from exchange.listings import services as listings
+from exchange.trading.errors import ProjectionFault
+from exchange.trading.locks import projector_position_lock
+from exchange.trading.models import Fill, Order
+from exchange.trading.projection import FillRecord, OrderRecord, Projection, orders_touched
+from exchange.trading.selectors import projected_sequence
+from matching.client import EngineAddress, follow
+from matching.protocol.codec import StreamEntry
+from matching.protocol.events import PhaseChanged
+from matching.protocol.faults import crash_point
+
+FOLLOWER = "projector"
+COMMANDS_MAX = 4_000
+# An entry older than this is one of many to catch up with, and waits for others to share a commit.
+FRESH_NS = 250_000_000
+IDLE_MS = 200
+
+_ORDER_COLUMNS = tuple(field.name for field in fields(OrderRecord))
+_FILL_COLUMNS = tuple(field.name for field in fields(FillRecord))
+_CHANGING = {
+    "order_id": "bigint",
+    "price_ticks": "bigint",
+    "quantity_lots": "bigint",
+    "filled_lots": "bigint",
+    "remaining_lots": "bigint",
+    "filled_quote_units": "bigint",
+    "fee_units": "bigint",
+    "state": "smallint",
+    "cancel_reason": "smallint",
+    "updated_at_ns": "bigint",
+    "updated_sequence": "bigint",
+}
+_UPDATE = (
+    f"UPDATE {Order._meta.db_table} AS o SET "
+    + ", ".join(f"{name} = n.{name}" for name in _CHANGING if name != "order_id")
+    + " FROM unnest("
+    + ", ".join(f"%s::{kind}[]" for kind in _CHANGING.values())
+    + f") AS n({', '.join(_CHANGING)}) WHERE o.order_id = n.order_id"
+)
+
+
+def project(address: EngineAddress, *, stopping: Callable[[], bool]) -> None:
+    """Follow the engine until `stopping`.
+
+    Raises `ProjectionFault`, `FollowFailed`, database errors; whatever it raises, running it again
+    carries on behind the last commit.
+    """
+    position = projected_sequence()
+    pending: list[StreamEntry] = []
+    commands = 0
+    for entry in follow(address, follower=FOLLOWER, after_sequence=position, block_ms=IDLE_MS):
+        if entry is not None:
+            pending.append(entry)
+            commands += len(entry.applied)
+        fresh = entry is None or entry.applied[-1].time_ns > time.time_ns() - FRESH_NS
+        if pending and (fresh or commands >= COMMANDS_MAX):
+            position = entries_project(pending, after_sequence=position)
+            pending, commands = [], 0
+        if stopping():
+            return
+
+
+def entries_project(entries: Sequence[StreamEntry], *, after_sequence: int) -> int:
+    """Write entries and the new position in one transaction; return the position.
+
+    Raises `ProjectionFault` when the stored position is not `after_sequence`, or entries skip.
+    """
+    _continuity_check(entries, after_sequence)
+    batch = [applied for entry in entries for applied in entry.applied]
+    with transaction.atomic():
+        position = projector_position_lock()
+        if position.sequence != after_sequence:
+            raise ProjectionFault(
+                f"the position is {position.sequence}, expected {after_sequence}: does another "
+                "projector write to this database?"
+            )
+        touched = Order.objects.filter(order_id__in=orders_touched(batch))
+        projection = Projection(
+            OrderRecord(*row) for row in touched.values_list(*_ORDER_COLUMNS).iterator()
+        )
+        for applied in batch:
+            projection.apply(applied)
+        _write(projection)
+        for applied in batch:
+            for event in applied.events:
+                if type(event) is PhaseChanged:
+                    listings.phase_project(
+                        instrument_id=event.instrument,
+                        phase=event.phase,
+                        sequence=applied.sequence,
+                    )
+        position.sequence = entries[-1].last_sequence
+        position.save(update_fields=["sequence"])
+        crash_point("projector.before_commit")
+    crash_point("projector.after_commit")
+    return position.sequence
+
+
+def _continuity_check(entries: Sequence[StreamEntry], after_sequence: int) -> None:
+    position = after_sequence
+    for entry in entries:
+        if entry.after_sequence > position or entry.applied[0].sequence <= position:
+            raise ProjectionFault(
+                f"an entry after {entry.after_sequence} begins at {entry.applied[0].sequence}, "
+                f"expected the one after {position}"
+            )
+        position = entry.last_sequence
+
+
+def _write(projection: Projection) -> None:
+    orders = projection.orders
+    _copy(Order._meta.db_table, _ORDER_COLUMNS, (orders[number] for number in projection.created))
+    _copy(Fill._meta.db_table, _FILL_COLUMNS, projection.fills)
+    changed = [orders[number] for number in projection.changed - projection.created]
+    if changed:
+        columns = [[getattr(order, name) for order in changed] for name in _CHANGING]
+        with connection.cursor() as cursor:
+            cursor.execute(_UPDATE, columns)
+
+
+def _copy(
+    table: str, columns: tuple[str, ...], records: Iterable[OrderRecord | FillRecord]
+) -> None:
+    """COPY records in the text format; numbers and client order ids need no escaping there."""
+    values = attrgetter(*columns)
+    lines = [
+        "\t".join("\\N" if value is None else format(value) for value in values(record))
+        for record in records
+    ]
+    if not lines:
+        return
+    with (
+        connection.cursor() as cursor,
+        cursor.copy(f"COPY {table} ({', '.join(columns)}) FROM STDIN") as copy,
+    ):
+        copy.write("\n".join(lines) + "\n")

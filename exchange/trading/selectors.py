@@ -1,0 +1,121 @@
+"""Reads of orders, fills and the projector's position."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import fields
+
+from exchange.api.errors import DoorCode, Problem
+from exchange.trading.models import Fill, Order, OrderState, ProjectorPosition
+from exchange.trading.projection import FillRecord, OrderRecord
+from matching.client import engine
+from matching.protocol.queries import GetStatus, Status
+from matching.protocol.refusals import Refusal
+
+AWAIT_S = 1.0
+_AWAIT_STEP_S = 0.01
+_ORDER_COLUMNS = tuple(field.name for field in fields(OrderRecord))
+_FILL_COLUMNS = tuple(field.name for field in fields(FillRecord))
+
+
+def projected_sequence() -> int:
+    """Return the sequence number up to which orders and fills are written."""
+    return ProjectorPosition.objects.values_list("sequence", flat=True).get(id=1)
+
+
+def order_find(account: int, order_id: int) -> OrderRecord | None:
+    """Return an account's order as far as it is projected."""
+    return _first(account=account, order_id=order_id)
+
+
+def order_find_by_client_id(account: int, client_order_id: str) -> OrderRecord | None:
+    """Return an account's order by the client's own id, as far as it is projected."""
+    return _first(account=account, client_order_id=client_order_id)
+
+
+def order_get(account: int, order_id: int) -> OrderRecord:
+    """Return an account's order, waiting for the projector when it was placed this moment.
+
+    Raises `Problem`: unknown_order (also for another account's), projection_behind.
+    """
+    found = order_find(account, order_id)
+    if found is None and projected_sequence() < order_id <= _engine_sequence():
+        projection_await(order_id)
+    found = found or order_find(account, order_id)
+    if found is None:
+        raise Problem(Refusal.UNKNOWN_ORDER, f"you have no order {order_id}")
+    return found
+
+
+def order_get_by_client_id(account: int, client_order_id: str) -> OrderRecord:
+    """Return an account's order by the client's own id; waits and raises as `order_get`."""
+    found = order_find_by_client_id(account, client_order_id)
+    if found is None:
+        projection_await(_engine_sequence())
+        found = order_find_by_client_id(account, client_order_id)
+    if found is None:
+        raise Problem(Refusal.UNKNOWN_ORDER, f"you have no order {client_order_id[:36]!a}")
+    return found
+
+
+def orders_page(
+    account: int, *, open_only: bool | None, instrument: int | None, before: int | None, limit: int
+) -> list[OrderRecord]:
+    """Return an account's orders, newest first, with ids below `before`."""
+    rows = Order.objects.filter(account=account)
+    if open_only is not None:
+        is_open = rows.filter(state=OrderState.OPEN)
+        rows = is_open if open_only else rows.exclude(state=OrderState.OPEN)
+    if instrument is not None:
+        rows = rows.filter(instrument=instrument)
+    if before is not None:
+        rows = rows.filter(order_id__lt=before)
+    return [
+        OrderRecord(*row) for row in rows.order_by("-order_id").values_list(*_ORDER_COLUMNS)[:limit]
+    ]
+
+
+def fills_page(
+    account: int, *, order_id: int | None, instrument: int | None, before: int | None, limit: int
+) -> list[FillRecord]:
+    """Return an account's fills on either side, newest first, with ids below `before`."""
+    found: dict[int, FillRecord] = {}
+    # Two reads along two indexes: an OR over both columns would sort all fills of the account.
+    for side in ("maker", "taker"):
+        rows = Fill.objects.filter(**{f"{side}_account": account})
+        if order_id is not None:
+            rows = rows.filter(**{f"{side}_order_id": order_id})
+        if instrument is not None:
+            rows = rows.filter(instrument=instrument)
+        if before is not None:
+            rows = rows.filter(fill_id__lt=before)
+        for row in rows.order_by("-fill_id").values_list(*_FILL_COLUMNS)[:limit]:
+            found[row[0]] = FillRecord(*row)
+    return [found[fill_id] for fill_id in sorted(found, reverse=True)[:limit]]
+
+
+def fills_between(from_sequence: int, to_sequence: int) -> Sequence[FillRecord]:
+    """Return all fills of a range of engine sequences, both ends included, by fill."""
+    rows = Fill.objects.filter(sequence__range=(from_sequence, to_sequence)).order_by("fill_id")
+    return [FillRecord(*row) for row in rows.values_list(*_FILL_COLUMNS)]
+
+
+def projection_await(sequence: int) -> None:
+    """Wait until records are written up to `sequence`. Raises `Problem` projection_behind."""
+    deadline = time.monotonic() + AWAIT_S
+    while projected_sequence() < sequence:
+        if time.monotonic() > deadline:
+            raise Problem(
+                DoorCode.PROJECTION_BEHIND, f"records are not yet written up to {sequence}"
+            )
+        time.sleep(_AWAIT_STEP_S)
+
+
+def _first(**where: int | str) -> OrderRecord | None:
+    row = Order.objects.filter(**where).values_list(*_ORDER_COLUMNS).first()
+    return OrderRecord(*row) if row else None
+
+
+def _engine_sequence() -> int:
+    status = engine().ask(GetStatus())
+    assert isinstance(status, Status)
+    return status.sequence

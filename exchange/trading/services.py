@@ -1,0 +1,119 @@
+"""Placing, amending and cancelling orders: each is one command to the engine.
+
+Nothing is written here: records come from the engine's events (projector.py). What must not live
+here: HTTP, decimal strings.
+"""
+
+from dataclasses import dataclass
+
+from exchange.api.errors import Problem
+from exchange.trading import selectors
+from exchange.trading.projection import OrderRecord, order_accepted, order_change, orders_of
+from matching.client import engine
+from matching.protocol.codec import Answer
+from matching.protocol.commands import AmendOrder, AnyCommand, CancelAll, CancelOrder, PlaceOrder
+from matching.protocol.events import (
+    OrderAccepted,
+    OrderAmended,
+    OrderCancelled,
+    OrderRepeated,
+    Refused,
+)
+from matching.protocol.refusals import Refusal
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """An order after its placing; `created` is false when it had been placed before."""
+
+    order: OrderRecord
+    created: bool
+
+
+def order_place(*, command: PlaceOrder) -> Placed:
+    """Place an order, or return the same one that stands under this client order id.
+
+    Raises `Problem` with the engine's refusal, `EngineUnavailable`.
+    """
+    # The engine remembers an id for a trade date; the unique index behind this read, for ever.
+    stored = selectors.order_find_by_client_id(command.account, command.client_order_id)
+    if stored is not None:
+        return Placed(_same(stored, command), created=False)
+    answer = _send(command)
+    first = answer.events[0]
+    if isinstance(first, OrderRepeated):
+        return Placed(selectors.order_get(command.account, first.order_id), created=False)
+    assert isinstance(first, OrderAccepted), f"unexpected answer {first}"
+    order = order_accepted(first, answer.time_ns)
+    for event in answer.events[1:]:
+        if order.order_id in orders_of(event):
+            order_change(order, event, answer.sequence, answer.time_ns)
+    return Placed(order, created=True)
+
+
+def order_amend(
+    *, order: OrderRecord, price_ticks: int, quantity_lots: int
+) -> tuple[OrderRecord, OrderAmended]:
+    """Amend a resting order to a new price and open quantity; it may trade at once.
+
+    Returns what is known of the order then, and the engine's word on priority. Raises as
+    `order_place`.
+    """
+    answer = _send(AmendOrder(order.account, order.order_id, price_ticks, quantity_lots))
+    amended = next(event for event in answer.events if isinstance(event, OrderAmended))
+    for event in answer.events:
+        if order.order_id in orders_of(event):
+            order_change(order, event, answer.sequence, answer.time_ns)
+    return order, amended
+
+
+def order_cancel(*, account: int, order_id: int) -> tuple[OrderCancelled, int]:
+    """Cancel a resting order; return the event and its time in ns. Raises as `order_place`."""
+    answer = _send(CancelOrder(account, order_id))
+    cancelled = next(event for event in answer.events if isinstance(event, OrderCancelled))
+    return cancelled, answer.time_ns
+
+
+def orders_cancel(*, account: int, instrument: int = 0) -> list[int]:
+    """Cancel an account's resting orders, all or of one instrument; return their ids."""
+    answer = _send(CancelAll(account, instrument))
+    return [event.order_id for event in answer.events if isinstance(event, OrderCancelled)]
+
+
+def _send(command: AnyCommand) -> Answer:
+    answer = engine().send(command)
+    first = answer.events[0]
+    if isinstance(first, Refused):
+        raise Problem(first.code, first.detail)
+    return answer
+
+
+def _same(stored: OrderRecord, command: PlaceOrder) -> OrderRecord:
+    """Return the stored order if the command would place the same. Raises `Problem`."""
+    placed = (
+        stored.instrument,
+        stored.side,
+        stored.kind,
+        stored.time_in_force,
+        stored.placed_price_ticks,
+        stored.placed_quantity_lots,
+        stored.post_only,
+        stored.self_trade_prevention,
+    )
+    wanted = (
+        command.instrument,
+        command.side,
+        command.kind,
+        command.time_in_force,
+        command.price_ticks,
+        command.quantity_lots,
+        command.post_only,
+        command.self_trade_prevention,
+    )
+    if placed != wanted:
+        raise Problem(
+            Refusal.CLIENT_ORDER_ID_REUSED,
+            f"client_order_id {command.client_order_id} was used for order {stored.order_id} with "
+            "other content",
+        )
+    return stored
