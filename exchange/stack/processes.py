@@ -57,6 +57,7 @@ def _signer(body: str) -> Row:
 STEPS: tuple[Step, ...] = (
     Step(name="migrate", argv=manage("migrate", "--no-input"), needs=("postgres",)),
     Step(name="signer_init", argv=manage("signer_init"), needs=PARTS),
+    Step(name="assets_register", argv=manage("assets_register"), needs=("postgres",)),
     Step(name="chain_deploy", argv=manage("chain_deploy"), needs=PARTS),
 )
 
