@@ -14,7 +14,7 @@ from rich.table import Table
 
 from exchange.stack.environment import outside_urls
 from exchange.stack.errors import StackError
-from exchange.stack.instance import REPOSITORY, Instance
+from exchange.stack.instance import REPOSITORY, Instance, instances_root
 from exchange.stack.process import start_ticks
 from exchange.stack.processes import is_present, manage
 from exchange.stack.stack import Stack
@@ -41,7 +41,8 @@ def main() -> int:
         added = commands.add_parser(act.__name__, help=help_text)
         added.set_defaults(act=act)
         if act is reset:
-            added.add_argument("name")
+            added.add_argument("name", nargs="?")
+            added.add_argument("--all", action="store_true", help="every instance that is down")
         else:
             added.add_argument("--name", default=DEFAULT_NAME, help="the instance")
         if act is up:
@@ -123,11 +124,16 @@ def command(chosen: argparse.Namespace) -> int:
 
 
 def reset(chosen: argparse.Namespace) -> int:
-    """Erase an instance that does not run."""
-    instance = Instance.named(chosen.name)
-    with instance.locked():
-        instance.erase()
-    console.print(f"{chosen.name} is erased; its next start is a new instance")
+    """Erase an instance that does not run, or all of them."""
+    if (chosen.name is None) is not chosen.all:
+        raise StackError("name the instance to erase, or say --all")
+    if chosen.all and not instances_root().exists():
+        return 0
+    names = [home.name for home in instances_root().iterdir()] if chosen.all else [chosen.name]
+    for instance in map(Instance.named, names):
+        with instance.locked():
+            instance.erase()
+        console.print(f"{instance.name} is erased; its next start is a new instance")
     return 0
 
 
