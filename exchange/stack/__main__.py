@@ -42,7 +42,7 @@ def main() -> int:
         added.set_defaults(act=act)
         if act is reset:
             added.add_argument("name", nargs="?")
-            added.add_argument("--all", action="store_true", help="every instance that is down")
+            added.add_argument("--all", action="store_true", help="every instance")
         else:
             added.add_argument("--name", default=DEFAULT_NAME, help="the instance")
         if act is up:
