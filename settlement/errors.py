@@ -1,16 +1,14 @@
-"""Refusals and faults of the clearing house."""
+"""Refusals of the clearing house, on top of those all bodies share."""
+
+from compliance.errors import BodyRefused, NotYet
+
+__all__ = ["NotYet"]
 
 
-class SettlementError(Exception):
-    """Base of all that the clearing house refuses; `code` is stable."""
+class SettlementError(BodyRefused):
+    """Base of what only the clearing house refuses."""
 
     code = "settlement_refused"
-
-
-class NotYet(SettlementError):
-    """Something the caller waits for has not happened; the same call later succeeds."""
-
-    code = "not_yet"
 
 
 class NotDeployed(SettlementError):

@@ -1,7 +1,7 @@
 """Every lock of the clearing house: rows in the order of their keys, advisory locks by name.
 
-An advisory lock belongs to the database session, so a worker that dies gives it back; it may be held
-across network calls, which a row lock may not.
+An advisory lock belongs to the database session, so a worker that dies gives it back; it may be
+held across network calls, which a row lock may not.
 """
 
 import hashlib

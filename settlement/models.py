@@ -1,11 +1,13 @@
 """Tables of the clearing house: obligations, batches, lanes and their transactions.
 
-Decisions live in services; a row here says what was decided and what the chain was last seen to hold.
+Decisions live in services; a row here says what was decided and what the chain was last seen to
+hold.
 """
 
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import F, Q
+from django.utils import timezone
 
 from compliance.fields import UnitsField
 
@@ -92,6 +94,7 @@ class Batch(models.Model):
 
     A partial unique index allows one batch that is neither confirmed, unwound nor reorganised.
     `reorganised` is a confirmed batch which the chain lost and which is on its way again.
+    `block_before` is a block that was final before the batch could be on chain.
     """
 
     batch_id = models.BigIntegerField(primary_key=True)
@@ -107,9 +110,10 @@ class Batch(models.Model):
     state = models.CharField(
         max_length=12, choices=BatchState.choices, default=BatchState.PROPOSED, db_index=True
     )
-    due_at = models.DateTimeField(auto_now_add=True)
+    due_at = models.DateTimeField(default=timezone.now)
     attempts = models.IntegerField(default=0)
     error = models.TextField(default="", blank=True)
+    block_before = models.BigIntegerField(null=True)
     gas_used = models.BigIntegerField(default=0)
     proposed_at = models.DateTimeField(auto_now_add=True)
     signed_at = models.DateTimeField(null=True)
@@ -198,7 +202,7 @@ class MovementKind(models.TextChoices):
 
 
 class ReserveMovement(models.Model):
-    """Units a settled batch moved through suspense or the guarantee fund, as the chain logged it."""
+    """Units which a settled batch moved through suspense or the guarantee fund; append-only."""
 
     batch = models.ForeignKey(Batch, on_delete=models.PROTECT, related_name="reserve_movements")
     kind = models.CharField(max_length=12, choices=MovementKind.choices)
@@ -275,15 +279,28 @@ class ChainTransaction(models.Model):
         ]
 
 
-class IntentExecution(models.Model):
-    """How often a lower body's intent was tried, and when to try again."""
+class CarriedIntent(models.Model):
+    """A lower body's intent which we carry, until the chain finally holds it."""
 
     intent = models.UUIDField(primary_key=True)
     body = models.CharField(max_length=12)
-    attempts = models.IntegerField(default=0)
-    due_at = models.DateTimeField(auto_now_add=True)
-    error = models.TextField(default="", blank=True)
-    done = models.BooleanField(default=False)
+    authority = models.CharField(max_length=42)
+    id_bytes = models.BinaryField(max_length=32)
+    confirmed_at = models.DateTimeField(null=True)
+
+    class Meta:
+        indexes = [
+            models.Index(
+                fields=["intent"],
+                condition=Q(confirmed_at__isnull=True),
+                name="settlement_carried_unconfirmed",
+            )
+        ]
+
+    @property
+    def subject(self) -> str:
+        """Return the name under which its transactions are stored."""
+        return f"intent:{self.body}:{self.intent}"
 
 
 class Reconciliation(models.Model):

@@ -85,6 +85,11 @@ def fill_leaf(obligation: Obligation) -> bytes:
     return encoding.fill_leaf(encode(_LEAF_TYPES, fields))
 
 
+def accounts_of(obligations: Iterable[Obligation]) -> set[int]:
+    """Return the numbers of all buyers and sellers."""
+    return {number for due in obligations for number in (due.buyer, due.seller)}
+
+
 def net(obligations: Iterable[Obligation]) -> Positions:
     """Return the net units of each (account, asset), fees to revenue, zeros left out.
 

@@ -118,7 +118,7 @@ def batch_compose(
     `netting.batch_compose` does, `NotDeployed`.
     """
     dues = list(obligations)
-    numbers = {number for due in dues for number in (due.buyer, due.seller)}
+    numbers = netting.accounts_of(dues)
     return netting.batch_compose(
         batch_id=batch_id,
         from_sequence=from_sequence,

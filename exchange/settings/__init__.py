@@ -11,6 +11,7 @@ from uuid import UUID
 
 import dj_database_url
 
+from exchange.settings.clearing import *
 from exchange.settings.logs import LOGGING as LOGGING
 from exchange.settings.rest import REST_FRAMEWORK as REST_FRAMEWORK
 from exchange.settings.rest import SPECTACULAR_SETTINGS as SPECTACULAR_SETTINGS
@@ -73,4 +74,3 @@ STATIC_URL = "/static/"
 WHITENOISE_USE_FINDERS = True
 # Amounts of the chain have up to 78 digits, and a body's size is bounded before it is parsed.
 DATA_UPLOAD_MAX_MEMORY_SIZE = 1_048_576
-SETTLEMENT_DELTAS_PER_CHUNK = int(os.environ.get("NEXUS_SETTLEMENT_DELTAS_PER_CHUNK", "500"))

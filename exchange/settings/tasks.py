@@ -26,4 +26,16 @@ CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_TIMEZONE = "UTC"
 # Seconds between sweeps for what is due, by task name.
-CELERY_BEAT_SCHEDULE: dict[str, dict[str, object]] = {}
+CELERY_BEAT_SCHEDULE: dict[str, dict[str, object]] = {
+    "settlement.sweep": {"task": "settlement.sweep", "schedule": 1.0, "options": {"expires": 5}},
+    "settlement.intents_execute": {
+        "task": "settlement.intents_execute",
+        "schedule": 1.0,
+        "options": {"expires": 5},
+    },
+    "settlement.reconcile": {
+        "task": "settlement.reconcile",
+        "schedule": 60.0,
+        "options": {"expires": 60},
+    },
+}

@@ -2,6 +2,7 @@
 
 import django.contrib.postgres.fields
 import django.db.models.deletion
+import django.utils.timezone
 from django.db import migrations, models
 
 import compliance.fields
@@ -20,17 +21,6 @@ class Migration(migrations.Migration):
                 ("instrument", models.IntegerField(primary_key=True, serialize=False)),
                 ("base_asset", models.IntegerField()),
                 ("quote_asset", models.IntegerField()),
-            ],
-        ),
-        migrations.CreateModel(
-            name="IntentExecution",
-            fields=[
-                ("intent", models.UUIDField(primary_key=True, serialize=False)),
-                ("body", models.CharField(max_length=12)),
-                ("attempts", models.IntegerField(default=0)),
-                ("due_at", models.DateTimeField(auto_now_add=True)),
-                ("error", models.TextField(blank=True, default="")),
-                ("done", models.BooleanField(default=False)),
             ],
         ),
         migrations.CreateModel(
@@ -90,9 +80,10 @@ class Migration(migrations.Migration):
                         max_length=12,
                     ),
                 ),
-                ("due_at", models.DateTimeField(auto_now_add=True)),
+                ("due_at", models.DateTimeField(default=django.utils.timezone.now)),
                 ("attempts", models.IntegerField(default=0)),
                 ("error", models.TextField(blank=True, default="")),
+                ("block_before", models.BigIntegerField(null=True)),
                 ("gas_used", models.BigIntegerField(default=0)),
                 ("proposed_at", models.DateTimeField(auto_now_add=True)),
                 ("signed_at", models.DateTimeField(null=True)),
@@ -122,6 +113,25 @@ class Migration(migrations.Migration):
                         fields=("from_sequence",),
                         name="settlement_batch_range_once",
                     ),
+                ],
+            },
+        ),
+        migrations.CreateModel(
+            name="CarriedIntent",
+            fields=[
+                ("intent", models.UUIDField(primary_key=True, serialize=False)),
+                ("body", models.CharField(max_length=12)),
+                ("authority", models.CharField(max_length=42)),
+                ("id_bytes", models.BinaryField(max_length=32)),
+                ("confirmed_at", models.DateTimeField(null=True)),
+            ],
+            options={
+                "indexes": [
+                    models.Index(
+                        condition=models.Q(("confirmed_at__isnull", True)),
+                        fields=["intent"],
+                        name="settlement_carried_unconfirmed",
+                    )
                 ],
             },
         ),

@@ -1,21 +1,26 @@
-"""What the clearing house does when asked: take a batch, sign it, unwind it, substitute.
+"""A batch's beginning and end in our records: submitted, countersigned, confirmed, unwound.
 
-The way of a batch on the chain stands in `settle`, that of intents in `intents`. No network call is made here.
+Its way on the chain stands in `settle`. No network call is made here.
 """
 
-from collections.abc import Mapping
-from typing import Any
-from uuid import UUID
+from collections.abc import Iterable, Mapping
 
 from django.db import transaction
 from django.utils import timezone
 
-from compliance.services import act_complete, act_fail, audit_append
+from compliance.services.acts import act_complete, act_fail
+from compliance.services.audit import audit_append
 from compliance.wake import wake
 from matching.protocol.faults import crash_point
 from settlement import locks, netting, selectors
 from settlement.errors import ActRefused, BatchOpen, NetDiffers, NotYet, RangeRefused
-from settlement.models import Batch, BatchState, Chunk, NetPosition, Substitution
+from settlement.models import (
+    Batch,
+    BatchState,
+    Chunk,
+    NetPosition,
+    ReserveMovement,
+)
 
 ADVANCE_TASK = "settlement.batch_advance"
 
@@ -153,3 +158,70 @@ def batch_countersign(*, batch_id: int, signature: bytes) -> Batch:
     batch.save(update_fields=["clearing_signature", "state", "signed_at", "due_at"])
     wake(ADVANCE_TASK, batch_id)
     return batch
+
+
+@transaction.atomic
+def batch_refuse(*, batch_id: int, error: str) -> None:
+    """Give up a batch which our signer will never sign; no chain can take it, its range is free."""
+    batch = locks.batch_lock(batch_id)
+    if batch.state != BatchState.PROPOSED:
+        return
+    batch.state, batch.unwound_at, batch.error = BatchState.UNWOUND, timezone.now(), error
+    batch.save(update_fields=["state", "unwound_at", "error"])
+    _acts_end(batch, unwound=True)
+    _audit(batch, "batch.refused")
+
+
+@transaction.atomic
+def batch_confirm(*, batch_id: int, gas_used: int, movements: Iterable[ReserveMovement]) -> None:
+    """Record that the chain holds the batch at its finalised block; again changes nothing."""
+    batch = locks.batch_lock(batch_id)
+    if batch.state == BatchState.CONFIRMED:
+        return
+    batch.state, batch.confirmed_at, batch.gas_used = BatchState.CONFIRMED, timezone.now(), gas_used
+    batch.error = ""
+    batch.save(update_fields=["state", "confirmed_at", "gas_used", "error"])
+    ReserveMovement.objects.bulk_create(movements, ignore_conflicts=True)
+    _acts_end(batch, unwound=False)
+    _audit(batch, "batch.confirmed")
+
+
+@transaction.atomic
+def batch_unwound(*, batch_id: int) -> None:
+    """Record that the chain gave back all the batch had collected; its range is free again."""
+    batch = locks.batch_lock(batch_id)
+    if batch.state == BatchState.UNWOUND:
+        return
+    batch.state, batch.unwound_at = BatchState.UNWOUND, timezone.now()
+    batch.save(update_fields=["state", "unwound_at"])
+    _acts_end(batch, unwound=True)
+    _audit(batch, "batch.unwound")
+
+
+def _acts_end(batch: Batch, *, unwound: bool) -> None:
+    result = {"batch_id": batch.batch_id}
+    if batch.unwind_act is not None:
+        if unwound:
+            act_complete(act_id=batch.unwind_act, result=result)
+        else:
+            act_fail(act_id=batch.unwind_act, error=f"batch {batch.batch_id} settled before")
+    for cover in batch.substitutions.order_by("pk"):
+        if cover.registered_at is not None and not unwound:
+            act_complete(act_id=cover.act, result=result)
+        else:
+            act_fail(act_id=cover.act, error=f"batch {batch.batch_id} ended without it")
+
+
+def _audit(batch: Batch, action: str) -> None:
+    audit_append(
+        body="clearing",
+        actor="process:settler",
+        action=action,
+        subject=f"batch:{batch.batch_id}",
+        detail={
+            "from_sequence": batch.from_sequence,
+            "to_sequence": batch.to_sequence,
+            "fills": batch.fills,
+            "fills_root": bytes(batch.fills_root).hex(),
+        },
+    )

@@ -1,0 +1,89 @@
+"""The clearing house's follower: from the engine's fills to obligations, exactly once.
+
+Nothing is netted or sent here. The position moves in the transaction that writes the rows.
+"""
+
+from collections.abc import Callable, Iterable
+
+from django.db import transaction
+
+from matching.client import engine_address, follow
+from matching.protocol.codec import StreamEntry
+from matching.protocol.events import Applied, Filled, InstrumentDefined
+from matching.protocol.faults import crash_point
+from settlement import locks, netting, selectors
+from settlement.models import InstrumentTerms, Obligation
+
+FOLLOWER = "clearing"
+Assets = dict[int, tuple[int, int]]
+
+
+def obligations_follow(*, stopping: Callable[[], bool], block_ms: int = 500) -> None:
+    """Store obligations as the engine makes fills, until `stopping` says so.
+
+    Raises `FollowFailed` when stream and journal do not carry on from our position.
+    """
+    entries = follow(
+        engine_address(),
+        follower=FOLLOWER,
+        after_sequence=selectors.obligations_position(),
+        block_ms=block_ms,
+    )
+    for entry in entries:
+        if entry is not None:
+            obligations_store(entry)
+        if stopping():
+            return
+
+
+def obligations_store(entry: StreamEntry) -> int:
+    """Store the obligations of one engine batch and move the position; return how many.
+
+    Repeating an entry changes nothing.
+    """
+    with transaction.atomic():
+        position = locks.position_lock()
+        fresh = [one for one in entry.applied if one.sequence > position.sequence]
+        if not fresh:
+            return 0
+        assets = _terms_store(fresh)
+        dues = list(obligations_read(fresh, assets))
+        Obligation.objects.bulk_create(
+            Obligation(**{name: getattr(due, name) for name in netting.Obligation.__slots__})
+            for due in dues
+        )
+        position.sequence = fresh[-1].sequence
+        position.save(update_fields=["sequence"])
+        crash_point("obligations.before_commit")
+    crash_point("obligations.after_commit")
+    return len(dues)
+
+
+def obligations_read(applied: Iterable[Applied], assets: Assets) -> Iterable[netting.Obligation]:
+    """Yield the obligations of fills; `assets` are base and quote by instrument."""
+    for one in applied:
+        for event in one.events:
+            if isinstance(event, Filled):
+                yield netting.obligation_of(one.sequence, event, *assets[event.instrument])
+
+
+def definitions_read(applied: Iterable[Applied]) -> Assets:
+    """Return base and quote assets of the instruments defined in these events."""
+    return {
+        event.definition.instrument: (event.definition.base_asset, event.definition.quote_asset)
+        for one in applied
+        for event in one.events
+        if isinstance(event, InstrumentDefined)
+    }
+
+
+def _terms_store(applied: list[Applied]) -> Assets:
+    InstrumentTerms.objects.bulk_create(
+        [
+            InstrumentTerms(instrument=instrument, base_asset=base, quote_asset=quote)
+            for instrument, (base, quote) in definitions_read(applied).items()
+        ],
+        ignore_conflicts=True,
+    )
+    rows = InstrumentTerms.objects.values_list("instrument", "base_asset", "quote_asset")
+    return {instrument: (base, quote) for instrument, base, quote in rows}

@@ -1,0 +1,27 @@
+"""What others may have the clearing house do: the venue, its own signer, its tasks."""
+
+from settlement.services.acts import (
+    act_execute,
+    substitution_cosign,
+    substitution_countersign,
+    unwind_countersign,
+)
+from settlement.services.batches import (
+    batch_confirm,
+    batch_countersign,
+    batch_refuse,
+    batch_submit,
+    batch_unwound,
+)
+
+__all__ = [
+    "act_execute",
+    "batch_confirm",
+    "batch_countersign",
+    "batch_refuse",
+    "batch_submit",
+    "batch_unwound",
+    "substitution_cosign",
+    "substitution_countersign",
+    "unwind_countersign",
+]

@@ -1,0 +1,43 @@
+"""Finds what is due and was not woken: acts, batches, batches the chain has lost.
+
+Intents are swept by `intents.intents_execute` itself, so that no batch holds them up.
+"""
+
+import logging
+from collections.abc import Callable
+from functools import partial
+
+from compliance.selectors import acts_due
+from settlement import reconciler, selectors, services, settle
+from settlement.errors import NotDeployed
+
+logger = logging.getLogger(__name__)
+
+
+def sweep() -> None:
+    """Carry on all that is due; what fails is logged, stops nothing else and is due again."""
+    try:
+        selectors.deployment()
+    except NotDeployed:
+        return
+    _attempt(settle.batches_lost_find)
+    for act in acts_due("clearing"):
+        _attempt(partial(services.act_execute, act_id=act.id))
+    for batch_id in selectors.batches_due():
+        _attempt(partial(settle.batch_advance, batch_id=batch_id))
+
+
+def reconcile_due() -> None:
+    """Compare engine, ledger, chain and holdings once; a difference halts withdrawals."""
+    try:
+        selectors.deployment()
+    except NotDeployed:
+        return
+    _attempt(reconciler.reconcile)
+
+
+def _attempt(step: Callable[[], object]) -> None:
+    try:
+        step()
+    except Exception:  # one row's fault must not hold up the others
+        logger.exception("%s failed; it stays due", step)
