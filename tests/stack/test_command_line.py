@@ -1,0 +1,141 @@
+"""The command line, with the whole exchange behind it: up, status, command, down, reset."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from exchange.stack import Instance
+from exchange.stack.instance import BODIES, REPOSITORY
+from exchange.stack.processes import PARTS, ROWS
+from tests.waiting import wait_until
+
+NAME = "commanded"
+
+
+def _stack(root: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        [sys.executable, "-m", "exchange.stack", *arguments],
+        cwd=REPOSITORY,
+        env=_environment(root),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def _environment(root: Path) -> dict[str, str]:
+    kept = {name: value for name, value in os.environ.items() if not name.endswith("_URL")}
+    return {**kept, "NEXUS_HOME": str(root), "COLUMNS": "200"}
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("instances")
+
+
+@pytest.fixture(scope="module")
+def instance(root: Path) -> Instance:
+    return Instance.named(NAME, root)
+
+
+@pytest.fixture(scope="module")
+def running(root: Path, instance: Instance) -> Iterator["subprocess.Popen[str]"]:
+    """`up` in another process, as in another terminal, until it says how to stop it."""
+    with subprocess.Popen(
+        [sys.executable, "-m", "exchange.stack", "up", "--name", NAME, "--port", "8017"],
+        cwd=REPOSITORY,
+        env=_environment(root),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        said = []
+        for line in process.stdout:
+            said.append(line)
+            if "Ctrl-C stops it" in line:
+                break
+        else:
+            pytest.fail("".join(said))
+        yield process
+        process.terminate()
+        process.communicate()
+    with instance.locked():
+        instance.erase()
+
+
+def _pids(instance: Instance) -> dict[str, int]:
+    return {path.stem: json.loads(path.read_text())["pid"] for path in instance.pids.glob("*.json")}
+
+
+def test_commands_say_so_when_the_instance_is_down(root: Path) -> None:
+    assert _stack(root, "status", "--name", "absent").returncode == 1
+    down = _stack(root, "down", "--name", "absent")
+    assert (down.returncode, down.stdout) == (0, "absent is not running\n")
+    command = _stack(root, "command", "--name", "absent", "check")
+    assert (command.returncode, "absent is not running" in command.stdout) == (1, True)
+    assert "name the instance to erase" in _stack(root, "reset").stdout
+
+
+def test_status_lists_every_process_when_up(
+    root: Path, instance: Instance, running: "subprocess.Popen[str]"
+) -> None:
+    shown = _stack(root, "status", "--name", NAME)
+    assert shown.returncode == 0
+    runs = set(re.findall(r"│ (\S+) +│ \d+ +│ runs +│", shown.stdout))
+    assert runs == {"supervisor", *PARTS, *(row.name for row in ROWS)}
+
+
+def test_only_signers_were_given_a_passphrase(
+    instance: Instance, running: "subprocess.Popen[str]"
+) -> None:
+    given = {
+        name
+        for name, pid in _pids(instance).items()
+        if b"NEXUS_SIGNER_PASSPHRASE" in Path(f"/proc/{pid}/environ").read_bytes()
+    }
+    assert given == {f"{body}-signer" for body in BODIES}
+
+
+def test_command_acts_on_the_running_instance(root: Path, running: "subprocess.Popen[str]") -> None:
+    shown = _stack(root, "command", "--name", NAME, "showmigrations", "--plan")
+    assert shown.returncode == 0, shown.stderr
+    assert "[X]" in shown.stdout
+    assert "[ ]" not in shown.stdout
+
+
+def test_running_instance_is_neither_run_twice_nor_erased(
+    root: Path, running: "subprocess.Popen[str]"
+) -> None:
+    for arguments in (("up", "--name", NAME), ("reset", NAME)):
+        refused = _stack(root, *arguments)
+        assert refused.returncode == 1
+        assert f"is already run by process {running.pid}" in refused.stdout
+
+
+def test_nothing_runs_when_taken_down(
+    root: Path, instance: Instance, running: "subprocess.Popen[str]"
+) -> None:
+    groups = _pids(instance)
+    assert _stack(root, "down", "--name", NAME).returncode == 0
+    assert running.wait() == 0
+    assert running.stdout is not None
+    assert "nothing is left running" in running.stdout.read()
+    wait_until(lambda: not [name for name, pid in groups.items() if _group_runs(pid)])
+    assert _stack(root, "status", "--name", NAME).returncode == 1
+    # What the processes said while they stopped: none had to be killed.
+    assert "was killed" not in (instance.logs / "supervisor.log").read_text()
+
+
+def _group_runs(leader: int) -> bool:
+    try:
+        os.killpg(leader, 0)
+    except ProcessLookupError:
+        return False
+    return True
