@@ -56,7 +56,7 @@ check: setup ## lint, format, types, import contracts, migrations, contract arte
 	$(python) -m ruff format --check .
 	$(python) -m mypy
 	$(python) -c "from importlinter.cli import lint_imports_command as run; run()" --no-logo
-	$(python) manage.py makemigrations --check --dry-run
+	$(python) -W ignore::RuntimeWarning manage.py makemigrations --check --dry-run
 	$(python) settlement/contracts/build.py --check
 
 lock: setup ## resolve the direct dependencies of pyproject.toml anew into the locks

@@ -1,4 +1,4 @@
-"""Settings of logging: one line an entry to standard error, which the supervisor keeps in a file."""
+"""Logging: one line an entry to standard error, which the supervisor keeps in a file."""
 
 LOGGING: dict[str, object] = {
     "version": 1,
