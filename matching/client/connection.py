@@ -1,6 +1,7 @@
 """Blocking client of the engine's socket: commands in, answers out."""
 
 import os
+import select
 import socket
 import threading
 from collections.abc import Sequence
@@ -126,18 +127,15 @@ class _Connection:
             self._socket.close()
             raise
         self._reader = self._socket.makefile("rb", buffering=1 << 16)
+        self._poll = select.poll()
+        self._poll.register(self._socket, select.POLLIN)
 
     def usable(self) -> bool:
         """Tell whether the connection is this process's and the engine has not closed it."""
         if self._process != os.getpid():
             return False
-        try:
-            self._socket.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
-        except BlockingIOError:
-            return True
-        except OSError:
-            return False
-        return False  # the end of the stream, or an answer that nobody waits for
+        # Readable without a question means the stream's end, or an answer that nobody waits for.
+        return not self._poll.poll(0)
 
     def exchange(self, bodies: Sequence[AnyCommand | AnyQuery]) -> list[Answer | QueryAnswer]:
         first_id = self._request_id + 1
