@@ -6,6 +6,8 @@ from uuid import UUID
 
 import msgspec
 
+from matching.stream import followers_name, stream_name
+
 
 class EngineAddress(msgspec.Struct, frozen=True):
     """Socket, journal folder, Redis and instance UUID (canonical string) of one engine."""
@@ -18,12 +20,12 @@ class EngineAddress(msgspec.Struct, frozen=True):
     @property
     def stream(self) -> str:
         """Name of the Redis Stream that carries the engine's batches."""
-        return f"nexus:{self.instance}:events"
+        return stream_name(self.instance)
 
     @property
     def followers(self) -> str:
         """Name of the Redis hash in which each follower leaves the sequence it has passed."""
-        return f"nexus:{self.instance}:followers"
+        return followers_name(self.instance)
 
 
 def engine_address() -> EngineAddress:

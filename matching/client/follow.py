@@ -1,9 +1,19 @@
 """Follow the engine's events from the Redis Stream, and from the journal where the stream fails."""
 
+import time
 from collections.abc import Iterator
+from time import monotonic
 
 from matching.client.address import EngineAddress
+from matching.client.replica import Replica, above
+from matching.journal import JournalDamaged, OtherInstance
 from matching.protocol.codec import StreamEntry
+from matching.stream import Place, Stream, StreamError
+
+ENTRIES_PER_READ = 32
+REPORT_S = 1.0
+RETRY_S = 1.0
+JOURNAL_POLL_S = 0.05
 
 
 class FollowFailed(Exception):
@@ -22,5 +32,122 @@ def follow(
     Delivery is exactly once for one iterator; after a crash start again at the stored position.
     Raises `FollowFailed` naming what was found and expected.
     """
-    raise NotImplementedError(address, follower, after_sequence, block_ms)
-    yield None
+    following = _Following(address, follower, after_sequence, block_ms)
+    try:
+        following.check()
+        while True:
+            entries = following.next_entries()
+            for entry in entries:
+                yield entry
+                following.sequence = entry.last_sequence
+            if not entries:
+                yield None
+    except (OtherInstance, JournalDamaged) as error:
+        raise FollowFailed(f"follower {follower} at {following.sequence}: {error}") from error
+    finally:
+        following.close()
+
+
+class _Following:
+    """The position of one follower, which its caller moves, and its two sources.
+
+    The stream is read as long as its entries join the position. A gap, a Redis that does not
+    answer, or a journal that was ahead of a stream that stayed silent for a whole wait make it read
+    the journal up to where the stream joins again.
+    """
+
+    def __init__(
+        self, address: EngineAddress, follower: str, after_sequence: int, block_ms: int
+    ) -> None:
+        self.sequence = after_sequence
+        self._follower = follower
+        self._block_ms = block_ms
+        self._stream = Stream(address.redis_url, address.instance, block_ms=block_ms)
+        self._replica = Replica(address.journal_dir, address.instance)
+        self._place: Place | None = None
+        self._journal_until = 0
+        self._journal_ahead = False
+        self._reported_at = self._retry_at = 0.0
+
+    def check(self) -> None:
+        """Refuse a journal that is another's, or that ends before the position."""
+        tail = self._replica.tail_sequence()
+        if 0 < tail < self.sequence:
+            raise FollowFailed(
+                f"follower {self._follower} is at {self.sequence}, but the journal ends at {tail}: "
+                f"one of the two is of another life of this instance"
+            )
+
+    def next_entries(self) -> list[StreamEntry]:
+        """Return what follows the position, or nothing after a wait in vain."""
+        if self.sequence < self._journal_until:
+            entry = self._replica.next_entry(self.sequence)
+            if entry is not None:
+                return [entry]
+        if monotonic() < self._retry_at:
+            return self._wait_for_journal()
+        try:
+            return self._from_stream()
+        except StreamError:
+            self._place = None
+            self._retry_at = monotonic() + RETRY_S
+            return self._wait_for_journal()
+
+    def close(self) -> None:
+        """Close both sources."""
+        self._replica.close()
+        self._stream.close()
+
+    def _from_stream(self) -> list[StreamEntry]:
+        if monotonic() - self._reported_at > REPORT_S:
+            self._stream.report(self._follower, self.sequence)
+            self._reported_at = monotonic()
+        if self._place is None:
+            self._place = self._find_place()
+        found = self._stream.read(self._place, ENTRIES_PER_READ)
+        joined: list[StreamEntry] = []
+        sequence = self.sequence
+        for place, _, entry in found:
+            if entry is not None and entry.last_sequence > sequence:
+                if entry.after_sequence > sequence:
+                    self._journal_until = entry.after_sequence
+                    return joined or self._from_journal()
+                joined.append(above(entry, sequence))
+                sequence = entry.last_sequence
+            self._place = place
+        if joined:
+            self._journal_ahead = False
+            self._replica.close()
+            return joined
+        return [] if found else self._silent()
+
+    def _find_place(self) -> Place:
+        """Return the place before the first entry above the position, or the stream's end.
+
+        Sequences rise with places, so the search goes back by epochs and not by entries.
+        """
+        last = self._stream.last()
+        place = Place(0, 0) if last is None else last.place
+        while last is not None and last.published_sequence > self.sequence:
+            place = Place(last.place.epoch, self.sequence)
+            last = self._stream.last_before(Place(last.place.epoch, 0))
+        return place
+
+    def _silent(self) -> list[StreamEntry]:
+        """Read the journal when it was ahead of a whole wait: then the stream lost something."""
+        tail = self._replica.tail_sequence()
+        was_ahead, self._journal_ahead = self._journal_ahead, tail > self.sequence
+        if was_ahead and self._journal_ahead:
+            self._journal_until = tail
+            return self._from_journal()
+        return []
+
+    def _from_journal(self) -> list[StreamEntry]:
+        entry = self._replica.next_entry(self.sequence)
+        return [] if entry is None else [entry]
+
+    def _wait_for_journal(self) -> list[StreamEntry]:
+        until = monotonic() + self._block_ms / 1_000
+        while not (entries := self._from_journal()) and monotonic() < until:
+            time.sleep(min(JOURNAL_POLL_S, self._block_ms / 1_000))
+        return entries

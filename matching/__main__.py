@@ -1,0 +1,50 @@
+"""`python -m matching`: run the engine, replay a journal, write snapshots."""
+
+import argparse
+import sys
+from pathlib import Path
+
+import msgspec
+
+from matching.journal import JournalDamaged, OtherInstance
+from matching.runtime.lease import LeaseHeld
+from matching.runtime.replay import replay, take_snapshot
+from matching.runtime.run import run
+from matching.runtime.settings import settings
+from matching.runtime.snapshots import keep_snapshots
+
+
+def main() -> int:
+    """Carry out one subcommand; return 0, or 1 when it refused, with the reason on stderr."""
+    parser = argparse.ArgumentParser(prog="python -m matching", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    commands.add_parser("run", help="run the engine until SIGTERM (settings by environment)")
+    replaying = commands.add_parser("replay", help="replay a journal; print counts and state hash")
+    replaying.add_argument("journal", type=Path)
+    replaying.add_argument("--snapshot", action="store_true", help="begin at the newest snapshot")
+    commands.add_parser("snapshot", help="write one snapshot of the journal's end")
+    keeping = commands.add_parser("snapshots", help="keep writing snapshots until SIGTERM")
+    keeping.add_argument("--every-commands", type=int, default=100_000)
+    arguments = parser.parse_args()
+    try:
+        match arguments.command:
+            case "run":
+                run(settings())
+            case "replay":
+                result = replay(arguments.journal, from_snapshot=arguments.snapshot)
+                print(msgspec.json.encode(result).decode())
+            case "snapshot":
+                where = settings()
+                path = take_snapshot(where.journal_dir, where.instance)
+                print(path or "the newest snapshot stands at the journal's end")
+            case "snapshots":
+                where = settings()
+                keep_snapshots(where.journal_dir, where.instance, arguments.every_commands)
+    except (JournalDamaged, OtherInstance, LeaseHeld, LookupError, ValueError) as refusal:
+        print(f"{type(refusal).__name__}: {refusal}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

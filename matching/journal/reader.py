@@ -1,0 +1,182 @@
+"""Reading a journal: at start, and beside the running writer from any other process."""
+
+import os
+from pathlib import Path
+
+from matching.journal.format import (
+    ALIGNMENT,
+    BATCH_HEADER_BYTES,
+    BATCH_MAGIC,
+    SEGMENT_HEADER_BYTES,
+    BatchHeader,
+    JournalDamaged,
+    OtherInstance,
+    read_batch_header,
+    read_records,
+    read_segment_header,
+    segment_path,
+    segments,
+)
+from matching.protocol.commands import Sequenced
+
+WINDOW_BYTES = 256 << 10
+
+
+class JournalReader:
+    """Yields whole batches in order, from the one that holds `after_sequence` + 1.
+
+    What it yields is durable: it syncs what it read, so that no follower knows of a command that a
+    power cut could still take back. `sequence` is the position, `seen_sequence` the last one found
+    on disk. `thorough` looks behind zeros too, for what they may have wiped out: right for a start,
+    dear for one who waits at the end of a growing journal. Raises `JournalDamaged`, and
+    `OtherInstance` when `instance` is given and the journal's is another.
+    """
+
+    def __init__(
+        self,
+        directory: Path,
+        *,
+        after_sequence: int = 0,
+        instance: str = "",
+        thorough: bool = False,
+    ) -> None:
+        self._directory = directory
+        self._thorough = thorough
+        self.instance = instance
+        self.sequence = after_sequence
+        self.seen_sequence = 0
+        self.segment: Path | None = None
+        self.offset = 0
+        self._segment_bytes = 0
+        self._fd = -1
+        self._window = b""
+        self._window_offset = 0
+
+    def next_batch(self) -> list[Sequenced] | None:
+        """Return the next batch (without what lies at or below the position); None at the end.
+
+        The end is where nothing whole follows; asked again later, it may have moved.
+        """
+        if self.segment is None and not self._open_first():
+            return None
+        while True:
+            header = read_batch_header(self._bytes(BATCH_HEADER_BYTES))
+            if header is not None and header.first_sequence != self.seen_sequence + 1:
+                what = f"the batch begins at sequence {header.first_sequence}"
+                raise self._damage(self.seen_sequence + 1, what)
+            if header is not None and header.last_sequence <= self.sequence:
+                self.seen_sequence = header.last_sequence
+                self.offset += header.batch_bytes
+                continue
+            batch = None if header is None else self._batch(header)
+            if batch is not None:
+                return batch
+            following = self._following()
+            if following is not None:
+                self._open(following)
+            elif self._is_end():
+                return None
+
+    def close(self) -> None:
+        """Close the open segment."""
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1
+
+    def _open_first(self) -> bool:
+        found = segments(self._directory)
+        if not found:
+            return False
+        fitting = [path for first, path in found if first <= self.sequence + 1]
+        if not fitting:
+            first, path = found[0]
+            raise JournalDamaged(path, 0, self.sequence + 1, f"the journal begins at {first}")
+        self._open(fitting[-1])
+        return True
+
+    def _open(self, path: Path) -> None:
+        fd = os.open(path, os.O_RDONLY)
+        try:
+            data = os.pread(fd, SEGMENT_HEADER_BYTES, 0)
+            instance, first_sequence, segment_bytes = read_segment_header(path, data)
+            if self.instance and instance != self.instance:
+                raise OtherInstance(f"journal segment {path}", instance, self.instance)
+        except BaseException:
+            os.close(fd)
+            raise
+        self.close()
+        self.instance = instance
+        self.seen_sequence = first_sequence - 1
+        self.segment = path
+        self._fd = fd
+        self._segment_bytes = segment_bytes
+        self.offset = SEGMENT_HEADER_BYTES
+        self._window = b""
+
+    def _bytes(self, size: int) -> memoryview:
+        """Return up to `size` durable bytes at the position."""
+        start = self.offset - self._window_offset
+        if start + size > len(self._window):
+            self._window_offset = self.offset
+            self._window = os.pread(self._fd, max(size, WINDOW_BYTES), self.offset)
+            os.fdatasync(self._fd)
+            start = 0
+        return memoryview(self._window)[start : start + size]
+
+    def _batch(self, header: BatchHeader) -> list[Sequenced] | None:
+        """Return the batch at the position and step over it, or None when it is not whole."""
+        records = list(read_records(header, self._bytes(header.batch_bytes)))
+        if None in records:
+            # It may have been in the middle of being written; look again at the disk next time.
+            self._window = b""
+            return None
+        batch = [record for record in records if record and record.sequence > self.sequence]
+        self.sequence = self.seen_sequence = batch[-1].sequence
+        self.offset += header.batch_bytes
+        return batch
+
+    def _following(self) -> Path | None:
+        """Return the segment that continues exactly here: whatever precedes it is no loss."""
+        path = segment_path(self._directory, self.seen_sequence + 1)
+        return path if path != self.segment and path.exists() else None
+
+    def _is_end(self) -> bool:
+        """Tell whether nothing whole follows; false when it became whole while we looked.
+
+        Raises `JournalDamaged` when later records show that something was here.
+        """
+        expected = self.seen_sequence + 1
+        self._window = b""
+        if self._later_batch():
+            self._window = b""
+            header = read_batch_header(self._bytes(BATCH_HEADER_BYTES))
+            if header is None:
+                raise self._damage(expected, "batch header has a wrong checksum")
+            records = list(read_records(header, self._bytes(header.batch_bytes)))
+            if None in records:
+                bad = header.first_sequence + len(records) - 1
+                raise self._damage(bad, "record has a wrong checksum")
+            return False
+        later = [path for first, path in segments(self._directory) if first > expected]
+        if later and self._following() is None:
+            raise self._damage(expected, f"no whole batch, yet {later[0].name} follows")
+        return not later
+
+    def _later_batch(self) -> bool:
+        """Tell whether a batch with a later sequence number begins in the rest of the segment."""
+        if not self._thorough and not any(self._bytes(BATCH_HEADER_BYTES)):
+            return False
+        rest = os.pread(self._fd, self._segment_bytes - self.offset, self.offset)
+        place = rest.find(BATCH_MAGIC, 1)
+        while place >= 0:
+            if (self.offset + place) % ALIGNMENT == 0:
+                view = memoryview(rest)[place:]
+                header = read_batch_header(view)
+                if header is not None and header.first_sequence > self.seen_sequence:
+                    return True
+            place = rest.find(BATCH_MAGIC, place + 1)
+        return False
+
+    def _damage(self, record: int, what: str) -> JournalDamaged:
+        assert self.segment is not None
+        return JournalDamaged(self.segment, self.offset, record, what)

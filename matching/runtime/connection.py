@@ -1,0 +1,128 @@
+"""One client's connection: bounded buffers, frames in, answers out."""
+
+import socket
+from time import monotonic
+
+import msgspec
+
+from matching.protocol.codec import (
+    FRAME_HEADER,
+    REQUEST_BYTES_MAX,
+    Answer,
+    QueryAnswer,
+    Request,
+    encode,
+    request_decode,
+)
+from matching.protocol.events import Refused
+from matching.protocol.queries import Query
+from matching.protocol.refusals import Refusal
+
+READ_BYTES = 1 << 16
+# Above this nothing more is read from a client until it has taken its answers.
+UNSENT_BYTES_MAX = 1 << 20
+CLIENT_CLOSED = "the client closed"
+
+_lenient_decode = msgspec.msgpack.Decoder(tuple[int, msgspec.Raw]).decode
+
+
+class Connection:
+    """Buffers of one client; `closing` says why it must be dropped, once it must."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        sock.setblocking(False)
+        self.sock = sock
+        self.closing = ""
+        self.progress_at = monotonic()
+        self._received = bytearray()
+        self._unsent = bytearray()
+
+    @property
+    def unsent(self) -> int:
+        """Bytes of answers that the client has not taken yet."""
+        return len(self._unsent)
+
+    @property
+    def takes_requests(self) -> bool:
+        """Tell whether the client may be read from."""
+        return not self.closing and len(self._unsent) < UNSENT_BYTES_MAX
+
+    @property
+    def has_frame(self) -> bool:
+        """Tell whether a whole frame (or the head of one that is too large) has been received."""
+        if len(self._received) < FRAME_HEADER.size:
+            return False
+        length: int = FRAME_HEADER.unpack_from(self._received)[0]
+        return length > REQUEST_BYTES_MAX or len(self._received) >= FRAME_HEADER.size + length
+
+    def receive(self) -> None:
+        """Read what is there, once; only called while no whole frame waits, so this is bounded."""
+        try:
+            data = self.sock.recv(READ_BYTES)
+        except BlockingIOError:
+            return
+        except OSError as error:
+            self.closing = str(error)
+            return
+        if not data:
+            self.closing = CLIENT_CLOSED
+        self._received += data
+
+    def requests(self, limit: int) -> list[Request]:
+        """Take up to `limit` requests, and none behind a query: its reply may be large.
+
+        What is no request is refused as malformed; without a readable id the connection ends.
+        """
+        taken: list[Request] = []
+        offset = 0
+        while len(taken) < limit and self.takes_requests:
+            start = offset + FRAME_HEADER.size
+            if start > len(self._received):
+                break
+            length: int = FRAME_HEADER.unpack_from(self._received, offset)[0]
+            if length > REQUEST_BYTES_MAX:
+                self.closing = f"frame of {length} bytes, limit {REQUEST_BYTES_MAX}"
+                break
+            if start + length > len(self._received):
+                break
+            offset = start + length
+            frame = bytes(self._received[start:offset])
+            try:
+                request = request_decode(frame)
+            except (msgspec.MsgspecError, ValueError, RecursionError) as error:
+                self._refuse(frame, str(error))
+                continue
+            taken.append(request)
+            if isinstance(request.body, Query):
+                break
+        del self._received[:offset]
+        return taken
+
+    def _refuse(self, frame: bytes, why: str) -> None:
+        try:
+            request_id, _ = _lenient_decode(frame)
+            self.answer(Answer(request_id, 0, 0, (Refused(Refusal.MALFORMED, why[:200]),)))
+        except (msgspec.MsgspecError, ValueError, RecursionError, OverflowError):
+            self.closing = f"undecodable frame: {why[:200]}"
+
+    def answer(self, answer: Answer | QueryAnswer) -> None:
+        """Queue an answer."""
+        message = encode(answer)
+        if not self._unsent:
+            self.progress_at = monotonic()
+        self._unsent += FRAME_HEADER.pack(len(message))
+        self._unsent += message
+
+    def send(self, limit: int | None = None) -> None:
+        """Send what the client takes now, at most `limit` bytes."""
+        if not self._unsent:
+            return
+        try:
+            sent = self.sock.send(memoryview(self._unsent)[:limit])
+        except BlockingIOError:
+            return
+        except OSError as error:
+            self.closing = str(error)
+            return
+        self.progress_at = monotonic()
+        del self._unsent[:sent]

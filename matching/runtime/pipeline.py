@@ -1,0 +1,115 @@
+"""A batch's way: sequence, journal, apply, answer, publish."""
+
+import time
+from collections.abc import Sequence
+from typing import TypeAlias
+
+from matching.engine import Engine
+from matching.journal import JournalUnwritable, JournalWriter
+from matching.protocol.codec import Answer, QueryAnswer, Request, StreamEntry
+from matching.protocol.commands import Sequenced
+from matching.protocol.events import Applied, Refused
+from matching.protocol.faults import armed, crash_point
+from matching.protocol.queries import AnyQuery, AnyReply, GetStatus, Query, Status
+from matching.protocol.refusals import Refusal
+from matching.runtime.connection import Connection
+from matching.runtime.log import log
+from matching.runtime.publisher import Publisher
+
+COMMANDS_MAX = 1_000
+
+Item: TypeAlias = tuple[Connection, Request]
+
+
+class Pipeline:
+    """The single writer: no answer leaves before the journal holds the whole batch."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        journal: JournalWriter,
+        publisher: Publisher,
+        instance: str,
+        epoch: int,
+    ) -> None:
+        self._engine = engine
+        self._journal = journal
+        self._publisher = publisher
+        self._instance = instance
+        self._epoch = epoch
+        self._writable = True
+
+    def process(self, items: Sequence[Item]) -> None:
+        """Carry out a batch of requests, in order, and send the answers."""
+        batch = self._sequence(items)
+        refusal = self._write(batch) if batch else ""
+        applied: list[Applied] = []
+        after_sequence = self._engine.sequence
+        places = iter(batch)
+        for connection, request in items:
+            body = request.body
+            if isinstance(body, Query):
+                connection.answer(QueryAnswer(request.request_id, self._reply(body)))
+            elif refusal:
+                refused = (Refused(Refusal.ENGINE_UNAVAILABLE, refusal),)
+                connection.answer(Answer(request.request_id, 0, 0, refused))
+            else:
+                done = self._engine.apply(next(places))
+                applied.append(done)
+                connection.answer(
+                    Answer(request.request_id, done.sequence, done.time_ns, done.events)
+                )
+        crash_point("engine.after_apply")
+        self._send(items)
+        crash_point("engine.after_answer")
+        if applied:
+            self._publisher.submit(StreamEntry(after_sequence, tuple(applied)))
+
+    def _sequence(self, items: Sequence[Item]) -> list[Sequenced]:
+        """Give each command its number and a time above the last, however the clock moves."""
+        now = max(self._engine.time_ns + 1, time.time_ns())
+        first = self._engine.sequence + 1
+        commands = [request.body for _, request in items if not isinstance(request.body, Query)]
+        return [
+            Sequenced(first + place, now + place, command) for place, command in enumerate(commands)
+        ]
+
+    def _write(self, batch: list[Sequenced]) -> str:
+        """Journal the batch; return why it could not be, with nothing changed, or nothing."""
+        crash_point("engine.before_journal")
+        try:
+            self._journal.append(batch)
+        except JournalUnwritable as error:
+            if self._writable:
+                log("journal_unwritable", what=str(error))
+            self._writable = False
+            return "the journal cannot be written; nothing was done, try again later"
+        if not self._writable:
+            log("journal_writable_again")
+        self._writable = True
+        crash_point("engine.after_journal")
+        return ""
+
+    def _send(self, items: Sequence[Item]) -> None:
+        connections = list(dict.fromkeys(connection for connection, _ in items))
+        for place, connection in enumerate(connections):
+            if place == len(connections) // 2 and armed("engine.half_answered"):
+                connection.send(limit=connection.unsent // 2)
+                crash_point("engine.half_answered")
+            connection.send()
+
+    def _reply(self, query: AnyQuery) -> AnyReply:
+        engine = self._engine
+        if not isinstance(query, GetStatus):
+            return engine.answer(query)
+        return Status(
+            engine.sequence,
+            self._epoch,
+            self._instance,
+            engine.state_hash() if query.with_state_hash else "",
+            engine.orders,
+            engine.accounts,
+            engine.fills,
+            self._publisher.published_sequence,
+            standby=False,
+        )

@@ -1,0 +1,170 @@
+"""The socket server: takes all frames that wait as one batch, and hands it to the pipeline."""
+
+import selectors
+import signal
+import socket
+from collections.abc import Callable
+from pathlib import Path
+from time import monotonic
+from types import FrameType
+
+from matching.runtime.connection import CLIENT_CLOSED, Connection
+from matching.runtime.log import log
+from matching.runtime.pipeline import COMMANDS_MAX, Item, Pipeline
+
+CONNECTIONS_MAX = 1_024
+# Of one connection in one batch, so that nobody is crowded out; in bytes, what its buffer can hold
+# (twice 64 KiB) and what that grows by in the journal.
+COMMANDS_PER_CONNECTION_MAX = 256
+CONNECTION_BYTES_MAX = 160 << 10
+STALLED_S = 30.0
+DRAIN_S = 3.0
+TICK_S = 1.0
+_READ, _WRITE = selectors.EVENT_READ, selectors.EVENT_WRITE
+
+
+class Server:
+    """One thread, one selector; a client that misbehaves loses its own connection only."""
+
+    def __init__(self, socket_path: Path, pipeline: Pipeline, batch_bytes_max: int) -> None:
+        self._path = socket_path
+        self._pipeline = pipeline
+        self._batch_bytes_max = batch_bytes_max
+        self._selector = selectors.DefaultSelector()
+        self._connections: dict[int, Connection] = {}
+        self._ready: dict[Connection, None] = {}
+        self._stopping = False
+        self._wake_in, self._wake_out = socket.socketpair()
+        self._wake_in.setblocking(False)
+        self._wake_out.setblocking(False)
+        self._selector.register(self._wake_out, _READ, self._woken)
+        socket_path.unlink(missing_ok=True)
+        self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self._listener.bind(str(socket_path))
+        self._listener.listen(512)
+        self._listener.setblocking(False)
+        self._selector.register(self._listener, _READ, self._accept)
+
+    def serve(self) -> None:
+        """Serve until stopped; then answer what has been received and close."""
+        ticked_at = monotonic()
+        while not self._stopping:
+            for key, mask in self._selector.select(0 if self._ready else TICK_S):
+                key.data(mask)
+            self._process()
+            if monotonic() - ticked_at > TICK_S:
+                ticked_at = monotonic()
+                self._drop_stalled()
+        self._drain()
+
+    def stop(self) -> None:
+        """Ask `serve` to end; safe from any thread and from signal handlers."""
+        self._stopping = True
+        try:
+            self._wake_in.send(b"\0")
+        except BlockingIOError:
+            return  # a full pipe wakes as well
+
+    def handle_signals(self) -> None:
+        """Stop on SIGTERM and SIGINT."""
+
+        def stop(signal_number: int, frame: FrameType | None) -> None:
+            self.stop()
+
+        signal.signal(signal.SIGTERM, stop)
+        signal.signal(signal.SIGINT, stop)
+
+    def _woken(self, mask: int) -> None:
+        self._wake_out.recv(1 << 10)
+
+    def _accept(self, mask: int) -> None:
+        try:
+            sock, _ = self._listener.accept()
+        except OSError as error:
+            log("accept_failed", what=str(error))
+            return
+        if len(self._connections) >= CONNECTIONS_MAX:
+            log("connection_refused", connections=len(self._connections))
+            sock.close()
+            return
+        connection = Connection(sock)
+        self._connections[sock.fileno()] = connection
+        self._selector.register(sock, _READ, self._handler(connection))
+
+    def _handler(self, connection: Connection) -> Callable[[int], None]:
+        def handle(mask: int) -> None:
+            if mask & _WRITE:
+                connection.send()
+            if mask & _READ and not connection.has_frame:
+                connection.receive()
+            self._attend(connection)
+
+        return handle
+
+    def _attend(self, connection: Connection) -> None:
+        """Drop a connection, or decide what to wait for on it."""
+        if connection.closing:
+            self._drop(connection)
+            return
+        if connection.has_frame and connection.takes_requests:
+            self._ready[connection] = None
+        else:
+            self._ready.pop(connection, None)
+        events = _READ if connection.takes_requests else 0
+        if connection.unsent:
+            events |= _WRITE
+        if self._selector.get_key(connection.sock).events != events:
+            self._selector.modify(connection.sock, events, self._handler(connection))
+
+    def _process(self) -> None:
+        """Hand what waits to the pipeline as one batch; who was served goes behind the others."""
+        items: list[Item] = []
+        served: list[Connection] = []
+        room = self._batch_bytes_max
+        while self._ready and len(items) < COMMANDS_MAX and room >= CONNECTION_BYTES_MAX:
+            connection = next(iter(self._ready))
+            del self._ready[connection]
+            limit = min(COMMANDS_PER_CONNECTION_MAX, COMMANDS_MAX - len(items))
+            items += [(connection, request) for request in connection.requests(limit)]
+            served.append(connection)
+            room -= CONNECTION_BYTES_MAX
+        if items:
+            self._pipeline.process(items)
+        for connection in served:
+            connection.send()
+            self._attend(connection)
+
+    def _drop(self, connection: Connection) -> None:
+        if connection.closing != CLIENT_CLOSED:
+            log("connection_dropped", why=connection.closing)
+        self._ready.pop(connection, None)
+        self._selector.unregister(connection.sock)
+        del self._connections[connection.sock.fileno()]
+        connection.sock.close()
+
+    def _drop_stalled(self) -> None:
+        """Drop who has not taken a byte of its answers for too long."""
+        limit = monotonic() - STALLED_S
+        for connection in list(self._connections.values()):
+            if connection.unsent and connection.progress_at < limit:
+                connection.closing = f"took no answers for {STALLED_S:.0f} s"
+                self._drop(connection)
+
+    def _drain(self) -> None:
+        """Answer every whole frame that has been received, then close."""
+        self._selector.unregister(self._listener)
+        self._listener.close()
+        self._path.unlink(missing_ok=True)
+        until = monotonic() + DRAIN_S
+        while monotonic() < until:
+            self._process()
+            unsent = [each for each in self._connections.values() if each.unsent]
+            if not unsent and not self._ready:
+                break
+            for key, mask in self._selector.select(0 if self._ready else 0.05):
+                if mask & _WRITE:
+                    key.data(_WRITE)
+        for connection in list(self._connections.values()):
+            connection.closing = CLIENT_CLOSED
+            self._drop(connection)
+        self._selector.close()
