@@ -15,7 +15,8 @@ WEB = "import exchange.wsgi; from django.urls import get_resolver; get_resolver(
     [
         ("import matching.engine", ("django", "celery", "web3", "redis", "psycopg")),
         ("import matching.client", ("django", "celery", "web3", "psycopg")),
-        (WEB, ("eth_account", "web3")),
+        # py_ecc lifts the recursion limit that keeps deep JSON from killing the process.
+        (WEB, ("eth_account", "web3", "py_ecc")),
     ],
     ids=["engine", "client", "web"],
 )
