@@ -5,7 +5,7 @@ from uuid import UUID
 from django.db import connection
 
 from compliance.errors import NotFound
-from compliance.models import Act, Party
+from compliance.models import Act, HolderAddress, Party
 
 # "audit" as a number: one writer at a time appends to the hash chain.
 AUDIT_LOCK = 0x6175646974
@@ -25,6 +25,12 @@ def party_lock(holder: int) -> Party:
     if party is None:
         raise NotFound(f"no party has holder number {holder}")
     return party
+
+
+def addresses_lock(holder: int, *, below_version: int) -> list[HolderAddress]:
+    """Return a holder's addresses whose last intent is older, with their rows locked."""
+    rows = HolderAddress.objects.filter(holder=holder, intent_version__lt=below_version)
+    return list(rows.select_for_update().order_by("id"))
 
 
 def audit_lock() -> None:

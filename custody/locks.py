@@ -1,5 +1,7 @@
 """Row locks of custody, taken inside the caller's transaction."""
 
+from uuid import UUID
+
 from custody.errors import NotFound
 from custody.models import Account, Issuance, LedgerPosition
 
@@ -18,6 +20,11 @@ def issuance_lock(issuance_id: int) -> Issuance:
     if issuance is None:
         raise NotFound(f"no issuance {issuance_id}")
     return issuance
+
+
+def issuance_of_intent_lock(intent_id: UUID) -> Issuance | None:
+    """Return the issuance behind a mint's intent with its row locked, or None."""
+    return Issuance.objects.select_for_update().filter(intent_id=intent_id).first()
 
 
 def ledger_lock() -> LedgerPosition:

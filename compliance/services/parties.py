@@ -154,8 +154,7 @@ def registry_intents_request(*, holder: int) -> list[RegistryIntent]:
     if chain is None or party.engine_sequence is None:
         return []
     requested = []
-    addresses = HolderAddress.objects.filter(holder=holder, intent_version__lt=party.version)
-    for address in addresses.select_for_update().order_by("id"):
+    for address in locks.addresses_lock(holder, below_version=party.version):
         requested.append(_registry_intent(party, address, chain))
         address.intent_version = party.version
         address.save(update_fields=["intent_version"])

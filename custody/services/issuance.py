@@ -11,7 +11,6 @@ from django.utils import timezone
 from compliance import calldata, intent_life
 from compliance import selectors as compliance_selectors
 from compliance import services as compliance
-from compliance.models import Act
 from compliance.wake import wake
 from custody import evidence, locks, selectors
 from custody.errors import Conflict, Invalid, NotFound, NotYet
@@ -42,9 +41,9 @@ def act_execute(*, act_id: UUID) -> None:
     try:
         with transaction.atomic():
             act = compliance.act_claim(act_id=act_id, body=BODY)
-            if act.state != Act.State.APPROVED:
+            if act.state != "approved":
                 return
-            result = _ACTS[act.kind](act)
+            result = _ACTS[act.kind](act.id, act.payload)
             compliance.act_complete(act_id=act.id, result=result)
     except NotYet as waiting:
         compliance.act_retry(act_id=act_id, error=str(waiting))
@@ -52,8 +51,7 @@ def act_execute(*, act_id: UUID) -> None:
         compliance.act_fail(act_id=act_id, error=f"{refusal.code}: {refusal}")
 
 
-def _mint(act: Act) -> dict[str, Any]:
-    payload = act.payload
+def _mint(act_id: UUID, payload: dict[str, Any]) -> dict[str, Any]:
     kind, found = _evidence(payload)
     if selectors.issuance_of(evidence_kind=kind, evidence_id=payload["evidence_id"]):
         raise Conflict(f"{kind} {payload['evidence_id']} has been issued against")
@@ -73,7 +71,7 @@ def _mint(act: Act) -> dict[str, Any]:
         account=account,
         asset=found.asset,
         amount_units=units,
-        act=act,
+        act_id=act_id,
         intent=_mint_intent(account, found, kind, units),
     )
     return {"issuance": issuance.pk}
@@ -128,10 +126,9 @@ def issuance_signed(intent: CustodyIntent) -> None:
 
 def issuance_minted(intent_id: UUID) -> None:
     """Note, in the caller's transaction, that the chain holds the mint, and wake the credit."""
-    rows = Issuance.objects.filter(
-        intent_id=intent_id, state__in=[Issuance.State.APPROVED, Issuance.State.SIGNED]
-    )
-    for issuance in rows.select_for_update().order_by("id"):
+    issuance = locks.issuance_of_intent_lock(intent_id)
+    assert issuance is not None, f"intent {intent_id} mints for nothing"
+    if issuance.state in (Issuance.State.APPROVED, Issuance.State.SIGNED):
         issuance.state, issuance.due_at = Issuance.State.MINTED, timezone.now()
         issuance.save(update_fields=["state", "due_at"])
         wake(CREDIT_TASK, issuance.pk)
@@ -194,9 +191,9 @@ def issuance_retry(issuance_id: int) -> None:
         )
 
 
-def _withdrawals_resume(act: Act) -> dict[str, Any]:
-    withdrawals_resume(halt_id=act.payload["halt"], act_id=act.id)
-    return {"halt": act.payload["halt"]}
+def _withdrawals_resume(act_id: UUID, payload: dict[str, Any]) -> dict[str, Any]:
+    withdrawals_resume(halt_id=payload["halt"], act_id=act_id)
+    return {"halt": payload["halt"]}
 
 
 _ACTS = {"custody.mint": _mint, "custody.withdrawals_resume": _withdrawals_resume}
