@@ -1,11 +1,17 @@
 """Reads of orders, fills and the projector's position."""
 
 import time
-from collections.abc import Sequence
 from dataclasses import fields
 
 from exchange.api.errors import DoorCode, Problem
-from exchange.trading.models import Fill, Order, OrderState, ProjectorPosition
+from exchange.trading.models import (
+    BatchProposal,
+    BatchProposalState,
+    Fill,
+    Order,
+    OrderState,
+    ProjectorPosition,
+)
 from exchange.trading.projection import FillRecord, OrderRecord
 from matching.client import engine
 from matching.protocol.queries import GetStatus, Status
@@ -93,10 +99,20 @@ def fills_page(
     return [found[fill_id] for fill_id in sorted(found, reverse=True)[:limit]]
 
 
-def fills_between(from_sequence: int, to_sequence: int) -> Sequence[FillRecord]:
-    """Return all fills of a range of engine sequences, both ends included, by fill."""
+def fills_between(
+    from_sequence: int, to_sequence: int, *, limit: int | None = None
+) -> list[FillRecord]:
+    """Return the fills of a range of engine sequences, both ends included, by fill."""
     rows = Fill.objects.filter(sequence__range=(from_sequence, to_sequence)).order_by("fill_id")
-    return [FillRecord(*row) for row in rows.values_list(*_FILL_COLUMNS)]
+    return [FillRecord(*row) for row in rows.values_list(*_FILL_COLUMNS)[:limit]]
+
+
+def proposals_to_sign(upto_sequence: int) -> list[BatchProposal]:
+    """Return unsigned proposals of ranges that end at or below a sequence number."""
+    rows = BatchProposal.objects.filter(
+        state=BatchProposalState.PROPOSED, to_sequence__lte=upto_sequence
+    )
+    return list(rows.order_by("batch_id"))
 
 
 def projection_await(sequence: int) -> None:
