@@ -21,7 +21,12 @@ class FollowFailed(Exception):
 
 
 def follow(
-    address: EngineAddress, *, follower: str, after_sequence: int, block_ms: int = 1_000
+    address: EngineAddress,
+    *,
+    follower: str,
+    after_sequence: int,
+    block_ms: int = 1_000,
+    journal_only: bool = False,
 ) -> Iterator[StreamEntry | None]:
     """Yield the engine's batches after `after_sequence`, in order and without a gap, for ever.
 
@@ -30,9 +35,11 @@ def follow(
     stop. Taking the next item tells that the caller has committed the one before: the position of
     `follower` is then reported, and the publisher trims the stream behind the slowest follower.
     Delivery is exactly once for one iterator; after a crash start again at the stored position.
+    With `journal_only` the stream is neither read nor told the position: what is yielded is what
+    a replay of the journal says, and rests on nothing else.
     Raises `FollowFailed` naming what was found and expected.
     """
-    following = _Following(address, follower, after_sequence, block_ms)
+    following = _Following(address, follower, after_sequence, block_ms, journal_only)
     try:
         following.check()
         while True:
@@ -57,11 +64,17 @@ class _Following:
     """
 
     def __init__(
-        self, address: EngineAddress, follower: str, after_sequence: int, block_ms: int
+        self,
+        address: EngineAddress,
+        follower: str,
+        after_sequence: int,
+        block_ms: int,
+        journal_only: bool,
     ) -> None:
         self.sequence = after_sequence
         self._follower = follower
         self._block_ms = block_ms
+        self._journal_only = journal_only
         self._stream = Stream(address.redis_url, address.instance, block_ms=block_ms)
         self._replica = Replica(address.journal_dir, address.instance)
         self._place: Place | None = None
@@ -84,7 +97,7 @@ class _Following:
             entry = self._replica.next_entry(self.sequence)
             if entry is not None:
                 return [entry]
-        if monotonic() < self._retry_at:
+        if self._journal_only or monotonic() < self._retry_at:
             return self._wait_for_journal()
         try:
             return self._from_stream()
