@@ -94,7 +94,8 @@ def _pass(batch: Batch) -> bool:
         single=single or not chunks,
         unwind=unwind,
     )
-    _label(batch, _state_shown(latest, steps, unwind))
+    paying = any(chunks[step.index].phase for step in steps if step.index is not None)
+    _label(batch, _state_shown(latest, steps, unwind=unwind, paying=paying))
     if not steps:
         _defer(batch, POLL_S)
         return False
@@ -116,15 +117,17 @@ def gas_terms() -> GasTerms:
     )
 
 
-def _state_shown(latest: Progress, steps: list[Step], unwind: bool) -> BatchState | None:
+def _state_shown(
+    latest: Progress, steps: list[Step], *, unwind: bool, paying: bool
+) -> BatchState | None:
     """Return the state people are shown; None leaves it as it is."""
     if latest.status in (Status.UNWINDING, Status.UNWOUND) or unwind:
         return BatchState.UNWINDING
     if latest.status == Status.NONE:
         return BatchState.SETTLING if steps[0].call == Call.SETTLE else BatchState.OPENING
-    if latest.status == Status.COLLECTING:
+    if latest.status == Status.COLLECTING and not paying:
         return BatchState.COLLECTING
-    return BatchState.PAYING if latest.status == Status.PAYING else None
+    return None if latest.status == Status.SETTLED else BatchState.PAYING
 
 
 def _label(batch: Batch, state: BatchState | None) -> None:

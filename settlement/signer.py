@@ -15,6 +15,7 @@ from typing import Any
 from django.conf import settings
 from eth_account import Account
 from eth_account.messages import encode_typed_data
+from eth_utils.address import to_checksum_address
 
 from compliance import policy
 from compliance.errors import BodyRefused, Untrusted
@@ -92,7 +93,7 @@ class ClearingSigner:
         typed = encoding.batch_typed(_domain(pin), composed.terms)
         venue = client.authority_signer(node(), pin.targets["venue_authority"], "finalized")
         signed_by = _signed_by(typed, bytes(batch.venue_signature))
-        if signed_by != venue:
+        if signed_by != to_checksum_address(venue):
             error = f"venue signature is by {signed_by}, the venue's key is {venue}"
             services.batch_refuse(batch_id=batch.batch_id, error=error)
             raise Untrusted(error)
