@@ -15,7 +15,7 @@ from exchange.api.schema import documented
 from exchange.api.valkey import valkey
 from exchange.api.views import PublicView
 from exchange.marketdata.store import position_read
-from exchange.trading.selectors import projected_sequence
+from exchange.trading.selectors import projector_position
 from matching.client import EngineUnavailable, engine
 from matching.protocol.queries import GetStatus, Status
 from settlement.selectors import obligations_position
@@ -50,7 +50,7 @@ class Health(msgspec.Struct, frozen=True):
 
 
 _POSITIONS: dict[str, Callable[[], int | None]] = {
-    "projector": projected_sequence,
+    "projector": projector_position,
     "ledger": ledger_position,
     "clearing": obligations_position,
     "marketdata": position_read,

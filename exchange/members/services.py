@@ -10,6 +10,7 @@ from compliance import selectors as compliance_selectors
 from compliance import services as compliance
 from compliance.errors import Conflict, Invalid, NotFound
 from custody import services as custody
+from exchange.members import selectors
 from exchange.members.errors import PartyNotIdentified
 from exchange.members.models import ApiKey, Member
 from exchange.members.scopes import Scope
@@ -64,9 +65,7 @@ def api_key_create(
 
     Raises `NotFound`, `Invalid` (no or unknown scopes, already expired).
     """
-    member = Member.objects.filter(account_id=account).first()
-    if member is None:
-        raise NotFound(f"no member trades from account {account}")
+    member = selectors.member_get(account=account)
     if not scopes or not set(scopes) <= set(Scope.values):
         raise Invalid(f"scopes must be some of {', '.join(Scope.values)}")
     if expires_at is not None and expires_at <= timezone.now():

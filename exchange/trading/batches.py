@@ -143,7 +143,7 @@ def obligation(fill: FillRecord) -> Obligation:
 
 def _fills(following: clearing.BatchRange) -> list[FillRecord]:
     """Return the fills of the next batch, whole commands only, and about FILLS_MAX at most."""
-    projected = selectors.projected_sequence()
+    projected = selectors.projector_position()
     if following.to_sequence is not None:
         if projected < following.to_sequence:
             return []

@@ -16,7 +16,7 @@ from exchange.trading.errors import ProjectionFault
 from exchange.trading.locks import projector_position_lock
 from exchange.trading.models import Fill, Order
 from exchange.trading.projection import FillRecord, OrderRecord, Projection, orders_touched
-from exchange.trading.selectors import projected_sequence
+from exchange.trading.selectors import projector_position
 from matching.client import EngineAddress, follow
 from matching.protocol.codec import StreamEntry
 from matching.protocol.events import PhaseChanged
@@ -58,7 +58,7 @@ def project(address: EngineAddress, *, stopping: Callable[[], bool]) -> None:
     Raises `ProjectionFault`, `FollowFailed`, database errors; whatever it raises, running it again
     carries on behind the last commit.
     """
-    position = projected_sequence()
+    position = projector_position()
     pending: list[StreamEntry] = []
     commands = 0
     for entry in follow(address, follower=FOLLOWER, after_sequence=position, block_ms=IDLE_MS):

@@ -23,9 +23,14 @@ _ORDER_COLUMNS = tuple(field.name for field in fields(OrderRecord))
 _FILL_COLUMNS = tuple(field.name for field in fields(FillRecord))
 
 
-def projected_sequence() -> int:
+def projector_position() -> int:
     """Return the sequence number up to which orders and fills are written."""
     return ProjectorPosition.objects.values_list("sequence", flat=True).get(id=1)
+
+
+def fills_count() -> int:
+    """Return how many fills are written."""
+    return Fill.objects.count()
 
 
 def order_find(account: int, order_id: int) -> OrderRecord | None:
@@ -44,7 +49,7 @@ def order_get(account: int, order_id: int) -> OrderRecord:
     Raises `Problem`: unknown_order (also for another account's), projection_behind.
     """
     found = order_find(account, order_id)
-    if found is None and projected_sequence() < order_id <= _engine_sequence():
+    if found is None and projector_position() < order_id <= _engine_sequence():
         projection_await(order_id)
     found = found or order_find(account, order_id)
     if found is None:
@@ -118,7 +123,7 @@ def proposals_to_sign(upto_sequence: int) -> list[BatchProposal]:
 def projection_await(sequence: int) -> None:
     """Wait until records are written up to `sequence`. Raises `Problem` projection_behind."""
     deadline = time.monotonic() + AWAIT_S
-    while projected_sequence() < sequence:
+    while projector_position() < sequence:
         if time.monotonic() > deadline:
             raise Problem(
                 DoorCode.PROJECTION_BEHIND, f"records are not yet written up to {sequence}"
