@@ -1,4 +1,8 @@
-"""Row and advisory locks of compliance, all taken inside the caller's transaction."""
+"""Row and advisory locks of compliance, all taken inside the caller's transaction.
+
+Every body locks rows by FOR NO KEY UPDATE: foreign keys are checked at commit, when the audit log's
+lock is held already, and such a check must not wait for a row that somebody changes.
+"""
 
 from uuid import UUID
 
@@ -13,7 +17,7 @@ AUDIT_LOCK = 0x6175646974
 
 def act_lock(act_id: UUID) -> Act:
     """Return the act with its row locked. Raises `NotFound`."""
-    act = Act.objects.select_for_update(of=("self",)).filter(id=act_id).first()
+    act = Act.objects.select_for_update(of=("self",), no_key=True).filter(id=act_id).first()
     if act is None:
         raise NotFound(f"no act {act_id}")
     return act
@@ -21,7 +25,7 @@ def act_lock(act_id: UUID) -> Act:
 
 def party_lock(holder: int) -> Party:
     """Return the party with its row locked. Raises `NotFound`."""
-    party = Party.objects.select_for_update().filter(holder=holder).first()
+    party = Party.objects.select_for_update(no_key=True).filter(holder=holder).first()
     if party is None:
         raise NotFound(f"no party has holder number {holder}")
     return party
@@ -30,7 +34,7 @@ def party_lock(holder: int) -> Party:
 def addresses_lock(holder: int, *, below_version: int) -> list[HolderAddress]:
     """Return a holder's addresses whose last intent is older, with their rows locked."""
     rows = HolderAddress.objects.filter(holder=holder, intent_version__lt=below_version)
-    return list(rows.select_for_update().order_by("id"))
+    return list(rows.select_for_update(no_key=True).order_by("id"))
 
 
 def audit_lock() -> None:

@@ -8,7 +8,7 @@ from custody.models import Account, Issuance, LedgerPosition
 
 def account_lock(number: int) -> Account:
     """Return the account with its row locked. Raises `NotFound`."""
-    account = Account.objects.select_for_update().filter(pk=number).first()
+    account = Account.objects.select_for_update(no_key=True).filter(pk=number).first()
     if account is None:
         raise NotFound(f"no account {number}")
     return account
@@ -16,7 +16,7 @@ def account_lock(number: int) -> Account:
 
 def issuance_lock(issuance_id: int) -> Issuance:
     """Return the issuance with its row locked. Raises `NotFound`."""
-    issuance = Issuance.objects.select_for_update().filter(pk=issuance_id).first()
+    issuance = Issuance.objects.select_for_update(no_key=True).filter(pk=issuance_id).first()
     if issuance is None:
         raise NotFound(f"no issuance {issuance_id}")
     return issuance
@@ -24,9 +24,9 @@ def issuance_lock(issuance_id: int) -> Issuance:
 
 def issuance_of_intent_lock(intent_id: UUID) -> Issuance | None:
     """Return the issuance behind a mint's intent with its row locked, or None."""
-    return Issuance.objects.select_for_update().filter(intent_id=intent_id).first()
+    return Issuance.objects.select_for_update(no_key=True).filter(intent_id=intent_id).first()
 
 
 def ledger_lock() -> LedgerPosition:
     """Return the ledger's position locked, so that one follower at a time posts."""
-    return LedgerPosition.objects.select_for_update().get()
+    return LedgerPosition.objects.select_for_update(no_key=True).get()

@@ -44,7 +44,7 @@ def advisory(name: str) -> Iterator[bool]:
 
 def batch_lock(batch_id: int) -> Batch:
     """Lock one batch for the transaction; raises `Batch.DoesNotExist`."""
-    return Batch.objects.select_for_update().get(batch_id=batch_id)
+    return Batch.objects.select_for_update(no_key=True).get(batch_id=batch_id)
 
 
 def proposals_lock() -> None:
@@ -57,7 +57,7 @@ def proposals_lock() -> None:
 def batches_confirmed_lock(above_sequence: int) -> QuerySet[Batch]:
     """Lock the confirmed batches that end above a sequence."""
     return (
-        Batch.objects.select_for_update()
+        Batch.objects.select_for_update(no_key=True)
         .filter(state=BatchState.CONFIRMED, to_sequence__gt=above_sequence)
         .order_by("batch_id")
     )
@@ -65,20 +65,20 @@ def batches_confirmed_lock(above_sequence: int) -> QuerySet[Batch]:
 
 def lane_lock(name: str) -> Lane:
     """Lock a lane for handing out a nonce; raises `Lane.DoesNotExist`."""
-    return Lane.objects.select_for_update().get(name=name)
+    return Lane.objects.select_for_update(no_key=True).get(name=name)
 
 
 def transaction_lock(pk: int) -> ChainTransaction:
     """Lock one chain transaction; raises `ChainTransaction.DoesNotExist`."""
-    return ChainTransaction.objects.select_for_update().get(pk=pk)
+    return ChainTransaction.objects.select_for_update(no_key=True).get(pk=pk)
 
 
 def position_lock() -> ObligationPosition:
     """Lock the obligation follower's position, so that only one follower writes."""
     ObligationPosition.objects.get_or_create(id=1)
-    return ObligationPosition.objects.select_for_update().get(id=1)
+    return ObligationPosition.objects.select_for_update(no_key=True).get(id=1)
 
 
 def substitution_lock(pk: int) -> Substitution:
     """Lock one substitution; raises `Substitution.DoesNotExist`."""
-    return Substitution.objects.select_for_update().get(pk=pk)
+    return Substitution.objects.select_for_update(no_key=True).get(pk=pk)

@@ -51,7 +51,7 @@ def instrument_list(*, listing: Listing, actor: str) -> Instrument:
     """
     values = _row_values(listing)
     with transaction.atomic():
-        row = Instrument.objects.select_for_update().filter(id=listing.id).first()
+        row = Instrument.objects.select_for_update(no_key=True).filter(id=listing.id).first()
         if row is None:
             row = Instrument(id=listing.id, **values)
         if row._state.adding or any(getattr(row, name) != values[name] for name in values):
@@ -82,7 +82,7 @@ def instrument_define(*, instrument_id: int) -> None:
     assert isinstance(first, InstrumentDefined | Refused), f"unexpected answer {first}"
     # Rules changed meanwhile are told by whoever changed them.
     with transaction.atomic():
-        now = Instrument.objects.select_for_update().get(id=instrument_id)
+        now = Instrument.objects.select_for_update(no_key=True).get(id=instrument_id)
         if _definition(now) == command:
             now.defined_sequence = answer.sequence
             now.save(update_fields=["defined_sequence"])

@@ -86,7 +86,7 @@ def api_key_create(
 @transaction.atomic
 def api_key_revoke(*, access_key: str, actor: str) -> ApiKey:
     """Revoke a key for good, from this moment; again changes nothing. Raises `NotFound`."""
-    key = ApiKey.objects.select_for_update().filter(access_key=access_key).first()
+    key = ApiKey.objects.select_for_update(no_key=True).filter(access_key=access_key).first()
     if key is None:
         raise NotFound(f"no API key {access_key}")
     if key.revoked_at is None:
