@@ -1,0 +1,91 @@
+"""The world outside a played market: a bank, a vault and an auditor with keys of their own."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from uuid import UUID, uuid4
+
+from django.conf import settings
+
+from compliance import officer_keys, policy
+from custody import services as custody
+from custody.evidence import count_message, notice_message, receipt_message
+from exchange.demo.officers import ENROLMENT
+
+_NAMES = {"bank": "busan-trust-bank", "vault": "gamcheon-vault", "auditor": "yeongdo-assay"}
+_PARTS_PER_MILLION = 1_000_000
+_FINENESS_PPM = 999_900
+
+
+@dataclass(frozen=True)
+class Sources:
+    """Signers of evidence whose key files lie in `folder`."""
+
+    folder: Path
+
+    def enrol(self) -> None:
+        """Make the three keys known to custody and trusted by its signer; again changes nothing."""
+        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for kind, name in _NAMES.items():
+            if self._key(kind).exists():
+                continue
+            public_key = officer_keys.key_create(self._key(kind))
+            custody.evidence_key_create(
+                name=name, kind=kind, public_key=public_key, actor=ENROLMENT
+            )
+            policy.evidence_trust("custody", name, kind, public_key)
+
+    def cash_booked(self, *, account: int, asset: str, amount_units: int) -> str:
+        """Have the bank say that cash came in, and return the notice's id."""
+        document: dict[str, Any] = {
+            "notice_id": f"notice-{uuid4()}",
+            "bank": _NAMES["bank"],
+            "account": account,
+            "asset": asset,
+            "amount_units": amount_units,
+            "booked_at": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        }
+        document["signature"] = self._sign("bank", notice_message, document)
+        return custody.bank_notice_receive(document=document).notice_id
+
+    def bar_stored(self, *, account: int, asset: str, fine_units: int) -> str:
+        """Have the vault receive one bar and the auditor count it; return the receipt's id."""
+        serial = uuid4().hex[:12].upper()
+        gross = -(-fine_units * _PARTS_PER_MILLION // _FINENESS_PPM)
+        document: dict[str, Any] = {
+            "receipt_id": f"receipt-{serial}",
+            "vault": _NAMES["vault"],
+            "account": account,
+            "asset": asset,
+            "bars": [
+                {
+                    "refiner": "LS-MnM",
+                    "serial": serial,
+                    "year": 2026,
+                    "gross_units": gross,
+                    "fine_units": fine_units,
+                    "fineness_ppm": _FINENESS_PPM,
+                    "vault": _NAMES["vault"],
+                }
+            ],
+            "fine_units": fine_units,
+            "auditor": _NAMES["auditor"],
+            "auditor_fine_units": fine_units,
+        }
+        document["vault_signature"] = self._sign("vault", receipt_message, document)
+        document["auditor_signature"] = self._sign("auditor", count_message, document)
+        return custody.vault_receipt_receive(document=document).receipt_id
+
+    def _sign(
+        self,
+        kind: str,
+        message: Callable[[UUID, Mapping[str, Any]], bytes],
+        document: Mapping[str, Any],
+    ) -> str:
+        content = message(settings.INSTANCE_ID, document)
+        return officer_keys.key_sign(self._key(kind), content).hex()
+
+    def _key(self, kind: str) -> Path:
+        return self.folder / f"{kind}.key"

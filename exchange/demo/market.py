@@ -1,0 +1,132 @@
+"""A market with people in it: officers enrolled, members identified and funded, trading opened.
+
+Every step goes through the bodies' services and two officers, as it would in earnest.
+"""
+
+from collections.abc import Collection, Mapping
+from decimal import Decimal
+from pathlib import Path
+
+from django.conf import settings
+
+from compliance import services as compliance
+from compliance.selectors import act_get, party_get
+from custody import selectors as custody
+from custody.evidence import BANK_NOTICE, VAULT_RECEIPT
+from exchange.demo.evidence import Sources
+from exchange.demo.officers import ENROLMENT, Officers
+from exchange.demo.trader import Trader
+from exchange.demo.waiting import wait_until
+from exchange.listings.defaults import default_listings
+from exchange.listings.models import Instrument
+from exchange.listings.services import instrument_list
+from exchange.members.models import Member
+from exchange.members.scopes import Scope
+from exchange.members.services import api_key_create, member_admit
+from matching.protocol.units import InstrumentClass, Phase
+
+BASE_PRICES = {"XAU-KRW": Decimal(190_000), "XAG-KRW": Decimal(2_400)}
+
+
+class Market:
+    """One instance as its people see it; `base_url` is the REST door."""
+
+    def __init__(self, base_url: str) -> None:
+        people = Path(settings.KEYS) / "people"
+        self.base_url = base_url
+        self.officers = Officers(people)
+        self.sources = Sources(people)
+
+    def found(self) -> None:
+        """Enrol officers and sources of evidence; again changes nothing."""
+        self.officers.enrol()
+        self.sources.enrol()
+
+    def open(self) -> None:
+        """List the default instruments and open them by an act of the venue."""
+        listed = [
+            instrument_list(listing=listing, actor=ENROLMENT)
+            for listing in default_listings(BASE_PRICES)
+        ]
+        for row in listed:
+            if row.phase != Phase.CONTINUOUS:
+                self.phase_set(row.id, Phase.CONTINUOUS, "the market opens")
+        wait_until(
+            lambda: not Instrument.objects.exclude(phase=Phase.CONTINUOUS).exists(),
+            "the instruments to open",
+        )
+
+    def phase_set(self, instrument: int, phase: Phase, reason: str) -> None:
+        """Move an instrument's phase by two officers of the venue, and wait until it is done."""
+        payload = {"instrument": instrument, "phase": int(phase)}
+        act = self.officers.decide("venue.set_phase", payload, reason)
+        wait_until(lambda: act_get(act.id).state == "executed", f"phase {phase.name}")
+
+    def members_admit(
+        self, names: Collection[str], classes: int = InstrumentClass.METAL
+    ) -> list[Trader]:
+        """Identify these people, admit them as members, and return each with an API key."""
+        holders = {}
+        for name in names:
+            party = compliance.party_apply(
+                legal_name=name, kind="person", jurisdiction="KR", actor=ENROLMENT
+            )
+            holders[name] = party.holder
+            self.officers.decide(
+                "compliance.identify",
+                {"holder": party.holder, "classes": int(classes)},
+                "identity papers seen",
+            )
+        wait_until(lambda: self._identified(holders.values()), "the members' identification")
+        traders = [
+            self.key_make(member_admit(holder=holder, label=name, actor=ENROLMENT))
+            for name, holder in holders.items()
+        ]
+        numbers = [trader.account for trader in traders]
+        wait_until(
+            lambda: all(a.ready for a in custody.accounts_by_number(numbers).values()),
+            "the members' accounts in engine and chain",
+        )
+        return traders
+
+    def fund(self, wishes: Mapping[int, Mapping[str, int]]) -> None:
+        """Bring units of assets to accounts by evidence, mint and credit; returns once credited."""
+        issued = []
+        for account, amounts in wishes.items():
+            for code, units in amounts.items():
+                asset = custody.asset_get(code=code)
+                if asset.kind == asset.Kind.CASH:
+                    kind = BANK_NOTICE
+                    found = self.sources.cash_booked(
+                        account=account, asset=code, amount_units=units
+                    )
+                else:
+                    kind = VAULT_RECEIPT
+                    found = self.sources.bar_stored(account=account, asset=code, fine_units=units)
+                payload = {
+                    "evidence_kind": kind,
+                    "evidence_id": found,
+                    "account": account,
+                    "asset": asset.id,
+                    "amount_units": units,
+                }
+                self.officers.decide("custody.mint", payload, "evidence checked")
+                issued.append((kind, found))
+        wait_until(
+            lambda: all(self._credited(kind, found) for kind, found in issued),
+            "mints to be final on chain and credited in the engine",
+        )
+
+    def key_make(self, member: Member) -> Trader:
+        """Return the member with a fresh API key."""
+        key, secret = api_key_create(
+            account=member.account_id, scopes=[Scope.READ, Scope.TRADE], actor=ENROLMENT
+        )
+        return Trader(self.base_url, member.label, member.account_id, key.access_key, secret)
+
+    def _identified(self, holders: Collection[int]) -> bool:
+        return all(party_get(holder=h).engine_sequence is not None for h in holders)
+
+    def _credited(self, kind: str, evidence_id: str) -> bool:
+        issuance = custody.issuance_of(evidence_kind=kind, evidence_id=evidence_id)
+        return issuance is not None and issuance.state == issuance.State.CREDITED

@@ -1,0 +1,58 @@
+"""Officers of a played market: two of each body, each with a key file of their own."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+from compliance import officer_keys, policy, selectors
+from compliance.acts import act_body
+from compliance.models import Act, Body
+from compliance.services import act_approve, act_draft, act_propose, officer_create
+
+ENROLMENT = "process:demo"
+
+
+@dataclass(frozen=True)
+class Officers:
+    """The officers whose key files lie in `folder`; enrolled when they are not yet."""
+
+    folder: Path
+
+    def enrol(self) -> None:
+        """Give each body a proposer and an approver; again changes nothing."""
+        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for body in Body.values:
+            for role in ("first", "second"):
+                username = f"{body}-{role}"
+                if self._key(username).exists():
+                    continue
+                public_key = officer_keys.key_create(self._key(username))
+                officer_create(username=username, body=body, public_key=public_key, actor=ENROLMENT)
+                policy.officer_trust(body, username, public_key)
+
+    def decide(self, kind: str, payload: Mapping[str, Any], reason: str) -> Act:
+        """Propose an act by one officer of its body and approve it by the other."""
+        act_id, body = uuid4(), act_body(kind)
+        draft = act_draft(kind=kind, payload=payload)
+        content: dict[str, Any] = {"kind": kind, "payload": draft, "reason": reason}
+
+        def signature(role: str) -> bytes:
+            key = self._key(f"{body}-{role}")
+            return officer_keys.act_sign(key, act_id=act_id, body=body, **content)
+
+        act_propose(
+            officer=selectors.officer_get(f"{body}-first"),
+            signature=signature("first"),
+            act_id=act_id,
+            **content,
+        )
+        return act_approve(
+            act_id=act_id,
+            officer=selectors.officer_get(f"{body}-second"),
+            signature=signature("second"),
+        )
+
+    def _key(self, username: str) -> Path:
+        return self.folder / f"{username}.key"

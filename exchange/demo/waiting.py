@@ -1,0 +1,19 @@
+"""Wait for what other processes do, and say what did not come."""
+
+import time
+from collections.abc import Callable
+
+POLL_INTERVAL_S = 0.05
+
+
+class TookTooLong(Exception):
+    """A condition did not come true in time; the message says which."""
+
+
+def wait_until(condition: Callable[[], bool], what: str, timeout_s: float = 60.0) -> None:
+    """Return once `condition` holds. Raises `TookTooLong` naming `what`."""
+    deadline = time.monotonic() + timeout_s
+    while not condition():
+        if time.monotonic() > deadline:
+            raise TookTooLong(f"waited {timeout_s:g} s for {what}")
+        time.sleep(POLL_INTERVAL_S)

@@ -1,0 +1,29 @@
+"""`manage.py demo_member`: a funded member in an open market, with a fresh API key; prints JSON."""
+
+import json
+import os
+from typing import Any
+
+from django.core.management.base import BaseCommand
+
+from exchange.demo.market import Market
+from exchange.demo.play import FUNDS
+from exchange.members.models import Member
+
+LABEL = "Demo member"
+
+
+class Command(BaseCommand):
+    help = "Admit and fund the demo member if there is none yet, and make an API key for it."
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        market = Market(os.environ.get("NEXUS_WEB_URL", ""))
+        market.found()
+        market.open()
+        member = Member.objects.filter(label=LABEL).first()
+        if member is None:
+            (trader,) = market.members_admit([LABEL])
+            market.fund({trader.account: FUNDS})
+        else:
+            trader = market.key_make(member)
+        self.stdout.write(json.dumps(trader.credentials()))
