@@ -16,7 +16,7 @@ from exchange.stack.environment import outside_urls
 from exchange.stack.errors import StackError
 from exchange.stack.instance import REPOSITORY, Instance, instances_root
 from exchange.stack.process import start_ticks
-from exchange.stack.processes import is_present, manage
+from exchange.stack.processes import manage
 from exchange.stack.stack import Stack
 
 DEFAULT_NAME = "main"
@@ -151,10 +151,10 @@ def _addresses_show(stack: Stack) -> None:
     for name, url in stack.urls.items():
         table.add_row(name, url)
     table.add_row("files", str(stack.instance.home))
-    if is_present(manage("demo_member")):
+    with _progress("demo member's key"):
         member = json.loads(stack.manage("demo_member").stdout)
-        for name, value in member.items():
-            table.add_row(f"demo member's {name}", str(value))
+    for name, value in member.items():
+        table.add_row(f"demo member's {name}", str(value))
     console.print(table, soft_wrap=True)
     console.print("Ctrl-C stops it.")
 

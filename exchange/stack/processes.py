@@ -6,9 +6,8 @@ secrets its environment carries, and nothing else does.
 
 import sys
 from dataclasses import dataclass
-from importlib.util import find_spec
 
-from exchange.stack.instance import BODIES, REPOSITORY
+from exchange.stack.instance import BODIES
 
 PARTS = ("postgres", "valkey", "chain")
 WEB_ADDRESS = "{web_address}"  # stands in the table for the host and port chosen at start
@@ -37,10 +36,9 @@ class Row:
 
 @dataclass(frozen=True, kw_only=True)
 class Step:
-    """One command of an instance's set-up: run once at every start, before any process."""
+    """One management command of an instance's set-up: run at every start, before any process."""
 
     name: str
-    argv: tuple[str, ...]
     needs: tuple[str, ...]
 
 
@@ -55,12 +53,11 @@ def _signer(body: str) -> Row:
 
 
 STEPS: tuple[Step, ...] = (
-    Step(name="migrate", argv=manage("migrate", "--no-input"), needs=("postgres",)),
-    Step(name="signer_init", argv=manage("signer_init"), needs=PARTS),
-    Step(name="assets_register", argv=manage("assets_register"), needs=("postgres",)),
-    Step(name="chain_deploy", argv=manage("chain_deploy"), needs=PARTS),
+    Step(name="migrate", needs=("postgres",)),
+    Step(name="signer_init", needs=PARTS),
+    Step(name="assets_register", needs=("postgres",)),
+    Step(name="chain_deploy", needs=PARTS),
 )
-
 
 WORKER_OPTIONS = ("--concurrency=2", "--loglevel=INFO", "--without-gossip", "--without-mingle")
 WEB_OPTIONS = (
@@ -68,6 +65,7 @@ WEB_OPTIONS = (
     "--workers=2",
     "--worker-class=gthread",
     "--threads=4",
+    "--preload",
     "--no-control-socket",
 )
 ROWS: tuple[Row, ...] = (
@@ -111,14 +109,3 @@ ROWS: tuple[Row, ...] = (
         trusted_with=("secret_key",),
     ),
 )
-
-
-def is_present(argv: tuple[str, ...]) -> bool:
-    """Tell whether the tree has the module or management command that `argv` runs."""
-    if argv[1] == "-m":
-        return find_spec(f"{argv[2]}.__main__") is not None
-    return (
-        argv[2] == "migrate"
-        or any(REPOSITORY.glob(f"*/management/commands/{argv[2]}.py"))
-        or any(REPOSITORY.glob(f"exchange/*/management/commands/{argv[2]}.py"))
-    )

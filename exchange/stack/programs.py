@@ -9,7 +9,7 @@ from exchange.stack.errors import StackError
 from exchange.stack.instance import REPOSITORY, Instance
 from exchange.stack.postgres import postgres_program
 from exchange.stack.process import Program
-from exchange.stack.processes import ROWS, STEPS, WEB_ADDRESS, Row, Step, is_present
+from exchange.stack.processes import ROWS, STEPS, WEB_ADDRESS, Row, Step
 from exchange.stack.readiness import engine_answers, web_answers
 from exchange.stack.valkey import valkey_program
 
@@ -17,7 +17,7 @@ from exchange.stack.valkey import valkey_program
 def rows_named(names: Iterable[str] | None) -> tuple[Row, ...]:
     """Return the table's rows of these names, in the table's order. Raises StackError."""
     if names is None:
-        return tuple(row for row in ROWS if is_present(row.argv))
+        return ROWS
     wanted = set(names)
     if unknown := wanted - {row.name for row in ROWS}:
         raise StackError(
@@ -31,7 +31,7 @@ def steps_named(names: Iterable[str] | None, parts: Iterable[str]) -> tuple[Step
     """Return the set-up steps of these names, by default those whose parts are all in use."""
     if names is None:
         having = set(parts)
-        return tuple(s for s in STEPS if having.issuperset(s.needs) and is_present(s.argv))
+        return tuple(step for step in STEPS if having.issuperset(step.needs))
     wanted = set(names)
     if unknown := wanted - {step.name for step in STEPS}:
         raise StackError(f"no set-up step is called {', '.join(sorted(unknown))}")

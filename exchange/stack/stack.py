@@ -25,7 +25,7 @@ from exchange.stack.errors import StackError
 from exchange.stack.folders import secret_file
 from exchange.stack.instance import REPOSITORY, Instance
 from exchange.stack.process import Process, Program, leftover_end
-from exchange.stack.processes import PARTS, Step, manage
+from exchange.stack.processes import PARTS, manage
 from exchange.stack.programs import part_programs, row_program, rows_named, steps_named
 from exchange.stack.restarts import Restarts
 
@@ -242,9 +242,10 @@ class Stack:
             self._start_level(0)
             if "chain" in self._in_use:
                 lane_fund(self.urls["CHAIN_URL"], self.instance.lane_key)
-        for step in self._steps:
-            with self._progress(step.name):
-                self._step_run(step)
+        if self._steps:
+            names = [step.name for step in self._steps]
+            with self._progress(f"setting up: {', '.join(names)}"):
+                self._set_up(names)
         for level in sorted({program.level for program in programs} - {0}):
             names = [program.name for program in programs if program.level == level]
             with self._progress(f"starting {', '.join(names)}"):
@@ -256,16 +257,17 @@ class Stack:
             self._spawn(name)
         self.wait_ready(names)
 
-    def _step_run(self, step: Step) -> None:
-        program = Program(name=step.name, argv=step.argv, env=self.env, level=0, cwd=REPOSITORY)
+    def _set_up(self, steps: list[str]) -> None:
+        argv = manage("set_up", *steps)
+        program = Program(name="set_up", argv=argv, env=self.env, level=0, cwd=REPOSITORY)
         process = self._process(program)
         try:
             status = process.wait(STEP_TIMEOUT_S)
         except subprocess.TimeoutExpired:
             process.finish(0)
-            raise StackError(f"{step.name} took longer than {STEP_TIMEOUT_S} s") from None
+            raise StackError(f"set-up took longer than {STEP_TIMEOUT_S} s") from None
         if status:
-            raise StackError(f"{step.name} {_end(process)}:\n{process.log_tail()}")
+            raise StackError(f"set-up {_end(process)}:\n{process.log_tail()}")
 
     def _spawn(self, name: str, env: Mapping[str, str] | None = None) -> Process:
         self._restarts.forget(name)
