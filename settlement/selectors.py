@@ -21,6 +21,15 @@ from settlement.models import (
     Substitution,
 )
 
+# States in which no debit has been paid out yet.
+UNWINDABLE = (
+    BatchState.PROPOSED,
+    BatchState.SIGNED,
+    BatchState.SETTLING,
+    BatchState.OPENING,
+    BatchState.COLLECTING,
+)
+
 
 @dataclass(frozen=True, slots=True)
 class BatchRange:
@@ -136,7 +145,7 @@ def substitutions_to_cosign() -> list[Substitution]:
         Substitution.objects.filter(
             clearing_signature__isnull=False,
             venue_signature__isnull=True,
-            batch__state__in=[BatchState.SIGNED, BatchState.OPENING, BatchState.COLLECTING],
+            batch__state__in=UNWINDABLE,
         ).order_by("pk")
     )
 

@@ -14,15 +14,8 @@ from compliance.wake import wake
 from settlement import locks
 from settlement.errors import ActRefused
 from settlement.models import Batch, BatchState, Substitution
+from settlement.selectors import UNWINDABLE
 from settlement.services.batches import ADVANCE_TASK
-
-UNWINDABLE = (
-    BatchState.PROPOSED,
-    BatchState.SIGNED,
-    BatchState.SETTLING,
-    BatchState.OPENING,
-    BatchState.COLLECTING,
-)
 
 
 @transaction.atomic

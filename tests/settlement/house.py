@@ -79,6 +79,10 @@ class House:
         assert "error" not in answer, answer
         return answer["result"]
 
+    def block(self) -> int:
+        """Return the number of the newest block."""
+        return int(self.rpc("eth_blockNumber"), 16)
+
     def mine(self, blocks: int = 3) -> None:
         """Mine so many empty blocks; two make what was mined before final."""
         self.rpc("anvil_mine", hex(blocks))

@@ -100,17 +100,20 @@ abstract contract CustodialToken is IERC20Metadata, IERC20Errors, IStatusCache {
     function collect(uint64 fromSequence, bytes calldata entries) external returns (uint256 total) {
         uint32 clearingId = _settlementClearingId();
         uint256 length = _entriesLength(entries);
-        for (uint256 offset = 0; offset < length; offset += ENTRY) {
-            (address account, uint256 amount) = _entry(entries, offset);
-            if (amount == 0) continue;
-            uint256 slot = _loaded(account);
-            _requireClearing(account, slot, clearingId);
-            if (slot & FROZEN != 0 && fromSequence > uint64(slot >> SEQUENCE_SHIFT)) {
-                revert AccountFrozen(account);
+        // Nothing here can overflow: amounts are 64 bits, and balances never pass SUPPLY_MAX.
+        unchecked {
+            for (uint256 offset = 0; offset < length; offset += ENTRY) {
+                (address account, uint256 amount) = _entry(entries, offset);
+                if (amount == 0) continue;
+                uint256 slot = _loaded(account);
+                _requireClearing(account, slot, clearingId);
+                if (slot & FROZEN != 0 && fromSequence > uint64(slot >> SEQUENCE_SHIFT)) {
+                    revert AccountFrozen(account);
+                }
+                _store(account, slot, amount);
+                total += amount;
+                emit Transfer(account, msg.sender, amount);
             }
-            _store(account, slot, amount);
-            total += amount;
-            emit Transfer(account, msg.sender, amount);
         }
         _slots[msg.sender] += total;
     }
@@ -123,18 +126,21 @@ abstract contract CustodialToken is IERC20Metadata, IERC20Errors, IStatusCache {
     function pay(uint64 batchId, address suspense, bytes calldata entries) external returns (uint256 total) {
         uint32 clearingId = _settlementClearingId();
         uint256 length = _entriesLength(entries);
-        for (uint256 offset = 0; offset < length; offset += ENTRY) {
-            (address account, uint256 amount) = _entry(entries, offset);
-            uint256 slot = _loaded(account);
-            if (uint32(slot >> CLEARING_SHIFT) != clearingId || !_mayReceive(slot)) {
-                emit Diverted(batchId, account, amount);
-                account = suspense;
-                slot = _loaded(account);
-                _requireClearing(account, slot, clearingId);
+        // Nothing here can overflow: what is paid was collected, and the sum is checked at the end.
+        unchecked {
+            for (uint256 offset = 0; offset < length; offset += ENTRY) {
+                (address account, uint256 amount) = _entry(entries, offset);
+                uint256 slot = _loaded(account);
+                if (uint32(slot >> CLEARING_SHIFT) != clearingId || !_mayReceive(slot)) {
+                    emit Diverted(batchId, account, amount);
+                    account = suspense;
+                    slot = _loaded(account);
+                    _requireClearing(account, slot, clearingId);
+                }
+                _slots[account] = slot + amount;
+                total += amount;
+                emit Transfer(msg.sender, account, amount);
             }
-            _slots[account] = slot + amount;
-            total += amount;
-            emit Transfer(msg.sender, account, amount);
         }
         _debitSettlement(total);
     }
@@ -145,13 +151,15 @@ abstract contract CustodialToken is IERC20Metadata, IERC20Errors, IStatusCache {
     function refund(bytes calldata entries) external returns (uint256 total) {
         uint32 clearingId = _settlementClearingId();
         uint256 length = _entriesLength(entries);
-        for (uint256 offset = 0; offset < length; offset += ENTRY) {
-            (address account, uint256 amount) = _entry(entries, offset);
-            uint256 slot = _loaded(account);
-            _requireClearing(account, slot, clearingId);
-            _slots[account] = slot + amount;
-            total += amount;
-            emit Transfer(msg.sender, account, amount);
+        unchecked {
+            for (uint256 offset = 0; offset < length; offset += ENTRY) {
+                (address account, uint256 amount) = _entry(entries, offset);
+                uint256 slot = _loaded(account);
+                _requireClearing(account, slot, clearingId);
+                _slots[account] = slot + amount;
+                total += amount;
+                emit Transfer(msg.sender, account, amount);
+            }
         }
         _debitSettlement(total);
     }
@@ -274,7 +282,9 @@ abstract contract CustodialToken is IERC20Metadata, IERC20Errors, IStatusCache {
     function _store(address holder, uint256 slot, uint256 amount) internal {
         uint256 balance = slot & BALANCE_MASK;
         if (balance < amount) revert ERC20InsufficientBalance(holder, balance, amount);
-        _slots[holder] = slot - amount;
+        unchecked {
+            _slots[holder] = slot - amount;
+        }
     }
 
     /// @dev A holder's slot, with clearing id and status looked up where no copy stands.
@@ -297,7 +307,7 @@ abstract contract CustodialToken is IERC20Metadata, IERC20Errors, IStatusCache {
 
     /// @dev Reverts unless the holder is outside and such holders move this token themselves.
     function _requireOutside(address holder, uint256 slot) internal pure {
-        if (slot & CLEARING_MASK != 0 || !_outsideMoves()) revert Custodial(holder);
+        if (slot & (CLEARING_MASK | SETTLEMENT) != 0 || !_outsideMoves()) revert Custodial(holder);
     }
 
     /// @dev Whether outside holders move this token themselves.

@@ -82,13 +82,13 @@ contract IdentityRegistry {
     }
 
     /// @notice Name the first tokens; afterwards the deployer can do nothing.
-    /// @param tokens Tokens that are told of changes.
-    function seal(address[] calldata tokens) external {
+    /// @param first Tokens that are told of changes.
+    function seal(address[] calldata first) external {
         if (msg.sender != _deployer) revert NotDeployer(msg.sender);
         if (isSealed) revert AlreadySealed();
         isSealed = true;
-        for (uint256 i = 0; i < tokens.length; ++i) {
-            _addToken(tokens[i]);
+        for (uint256 i = 0; i < first.length; ++i) {
+            _addToken(first[i]);
         }
     }
 
