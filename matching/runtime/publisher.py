@@ -79,7 +79,8 @@ class Publisher:
     def _run(self) -> None:
         while True:
             with self._changed:
-                self._changed.wait_for(lambda: self._queue or self._stopping, TRIM_S)
+                if self._connected:
+                    self._changed.wait_for(lambda: self._queue or self._stopping, TRIM_S)
                 count = min(len(self._queue), ENTRIES_PER_CALL)
                 entries = [self._queue[place] for place in range(count)]
                 if self._stopping and not (entries and self._connected):
