@@ -30,7 +30,7 @@ def short_batch(house: House) -> tuple[int, int, Batch]:
 
 
 def act_done(desks: tuple[Desk, Desk], kind: str, **payload: int) -> Act:
-    act = act_approved(*desks, kind, **payload)
+    act = act_approved(desks[0], desks[1], kind, **payload)
     services.act_execute(act_id=act.id)
     act.refresh_from_db()
     return act
