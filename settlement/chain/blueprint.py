@@ -127,10 +127,11 @@ class Blueprint:
         }
         return of_authorities | {
             self.accounts.address: encoding.call_encode(
-                "seal(address,uint32,address[])",
+                "seal(address,uint32,address[],address)",
                 self.settlement.address,
                 self.home,
                 self.reserved,
+                self.identities.address,
             ),
             self.identities.address: encoding.call_encode(
                 "seal(address[])", list(self.token_addresses.values())
@@ -234,22 +235,21 @@ def _planned(
 
 
 def _registries(salt: bytes, hands: Mapping[Body, str], deployer: str) -> tuple[Planned, Planned]:
-    return (
-        _planned(
-            "account registry",
-            "AccountRegistry",
-            salt,
-            ["address", "address"],
-            (hands["custody"], deployer),
-        ),
-        _planned(
-            "identity registry",
-            "IdentityRegistry",
-            salt,
-            ["address"] * 4,
-            (hands["compliance"], hands["venue"], hands["custody"], deployer),
-        ),
+    accounts = _planned(
+        "account registry",
+        "AccountRegistry",
+        salt,
+        ["address", "address"],
+        (hands["custody"], deployer),
     )
+    identities = _planned(
+        "identity registry",
+        "IdentityRegistry",
+        salt,
+        ["address"] * 5,
+        (hands["compliance"], hands["venue"], hands["custody"], accounts.address, deployer),
+    )
+    return accounts, identities
 
 
 def _token(

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
+import {HolderWord} from "./HolderWord.sol";
+import {IStatusCache} from "./IStatusCache.sol";
+
 /// @title Whose clearing house settles an account
-/// @notice Maps an account to its clearing id, written once by custody; zero means outside.
-contract AccountRegistry {
-    /// @dev `settlement` marks the contract of the clearing id, which is itself no account.
-    struct Record {
-        uint32 clearingId;
-        bool settlement;
-    }
+/// @notice Maps an account to its clearing id, written once by custody; zero means outside. Beside it stands a
+/// copy of the IdentityRegistry's status, so that a token learns all about a holder by one read.
+contract AccountRegistry is IStatusCache {
+    using HolderWord for uint256;
 
     /// @notice Accounts opened in one call at the most.
     uint256 public constant OPEN_MAX = 512;
@@ -18,7 +18,10 @@ contract AccountRegistry {
 
     /// @notice True once the deployer has wired this contract and lost every right in it.
     bool public isSealed;
-    mapping(address account => Record) private _records;
+    /// @notice Compliance's registry, whose changes are copied here.
+    address public identities;
+    /// @notice What stands about a holder, laid out as in HolderWord; the balance is zero.
+    mapping(address holder => uint256) public wordOf;
 
     /// @notice `account` belongs to `clearingId` from now on.
     event AccountOpened(address indexed account, uint32 indexed clearingId);
@@ -27,6 +30,8 @@ contract AccountRegistry {
 
     /// @notice The sender is not custody's authority.
     error NotCustody(address sender);
+    /// @notice The sender is not the identity registry.
+    error NotIdentityRegistry(address sender);
     /// @notice The sender is not the deployer.
     error NotDeployer(address sender);
     /// @notice Only the deployer wires, and only once.
@@ -49,12 +54,16 @@ contract AccountRegistry {
     /// @param settlement Contract that settles them.
     /// @param clearingId The home clearing id.
     /// @param reserved Suspense and guarantee fund.
-    function seal(address settlement, uint32 clearingId, address[] calldata reserved) external {
+    /// @param identities_ Registry whose changes are copied here.
+    function seal(address settlement, uint32 clearingId, address[] calldata reserved, address identities_)
+        external
+    {
         if (msg.sender != _deployer) revert NotDeployer(msg.sender);
         if (isSealed) revert AlreadySealed();
         isSealed = true;
         if (clearingId == 0) revert Nobody();
-        _records[settlement] = Record(clearingId, true);
+        identities = identities_;
+        wordOf[settlement] = HolderWord.ofClearing(clearingId) | HolderWord.SETTLEMENT;
         emit SettlementSet(settlement, clearingId);
         for (uint256 i = 0; i < reserved.length; ++i) {
             _open(reserved[i], clearingId);
@@ -80,29 +89,29 @@ contract AccountRegistry {
         }
     }
 
+    /// @inheritdoc IStatusCache
+    function syncStatus(address holder, uint256 status) external {
+        if (msg.sender != identities) revert NotIdentityRegistry(msg.sender);
+        wordOf[holder] = wordOf[holder].withStatus(status);
+    }
+
     /// @notice Clearing id of an account; zero for everybody else, settlement contracts included.
     /// @param account Address asked about.
     function clearingIdOf(address account) external view returns (uint32) {
-        Record memory record = _records[account];
-        return record.settlement ? 0 : record.clearingId;
-    }
-
-    /// @notice Clearing id of an account or of a settlement contract, and which of them it is.
-    /// @param account Address asked about.
-    function lookup(address account) external view returns (uint32 clearingId, bool settlement) {
-        Record memory record = _records[account];
-        return (record.clearingId, record.settlement);
+        uint256 word = wordOf[account];
+        return word & HolderWord.SETTLEMENT == 0 ? word.clearing() : 0;
     }
 
     /// @dev Writes an account's clearing id, once for ever.
     function _open(address account, uint32 clearingId) private {
         if (account == address(0) || clearingId == 0) revert Nobody();
-        Record memory record = _records[account];
-        if (record.settlement || (record.clearingId != 0 && record.clearingId != clearingId)) {
-            revert AlreadyOpen(account, record.clearingId);
+        uint256 word = wordOf[account];
+        uint32 found = word.clearing();
+        if (word & HolderWord.SETTLEMENT != 0 || (found != 0 && found != clearingId)) {
+            revert AlreadyOpen(account, found);
         }
-        if (record.clearingId == clearingId) return;
-        _records[account] = Record(clearingId, false);
+        if (found == clearingId) return;
+        wordOf[account] = word | HolderWord.ofClearing(clearingId);
         emit AccountOpened(account, clearingId);
     }
 }

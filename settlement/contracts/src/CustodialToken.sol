@@ -5,17 +5,21 @@ import {IERC20Metadata} from "@openzeppelin/contracts/token/ERC20/extensions/IER
 import {IERC20Errors} from "@openzeppelin/contracts/interfaces/draft-IERC6093.sol";
 
 import {AccountRegistry} from "./AccountRegistry.sol";
-import {IdentityRegistry, IStatusCache} from "./IdentityRegistry.sol";
+import {HolderWord} from "./HolderWord.sol";
+import {IListedToken} from "./IListedToken.sol";
+import {IStatusCache} from "./IStatusCache.sol";
+import {IdentityRegistry} from "./IdentityRegistry.sol";
 
 /// @title A token whose accounts are custodial
 /// @notice ERC-20 whose holders are of two kinds. An account (a clearing id in AccountRegistry) is
 /// moved by the Settlement of that clearing id and by custody alone; an outside address moves itself,
 /// as far as the kind of token lets it.
-/// @dev One slot a holder, so that a settled delta costs one slot:
-/// balance 128 bits | clearing id 32 | frozen sequence 64 | frozen 1 | verified 1 | token's own freeze 1.
-/// Clearing id and status are copies, taken on an account's first touch and kept in step by
-/// IdentityRegistry; what stands beside an outside balance is looked up anew each time.
-abstract contract CustodialToken is IERC20Metadata, IERC20Errors, IStatusCache {
+/// @dev One slot a holder, laid out as in HolderWord, so that a settled delta costs one slot. Clearing id and
+/// status are copies, taken on an account's first touch and kept in step by the IdentityRegistry; what
+/// stands beside an outside balance is looked up anew each time.
+abstract contract CustodialToken is IERC20Metadata, IERC20Errors, IListedToken {
+    using HolderWord for uint256;
+
     /// @notice What a token is made of.
     struct Terms {
         string name;
@@ -31,15 +35,6 @@ abstract contract CustodialToken is IERC20Metadata, IERC20Errors, IStatusCache {
 
     /// @dev Bytes of one entry: account (20), amount (8).
     uint256 private constant ENTRY = 28;
-    uint256 private constant CLEARING_SHIFT = 128;
-    uint256 private constant SEQUENCE_SHIFT = 160;
-    uint256 internal constant BALANCE_MASK = type(uint128).max;
-    uint256 internal constant CLEARING_MASK = uint256(type(uint32).max) << CLEARING_SHIFT;
-    uint256 internal constant FROZEN = 1 << 224;
-    uint256 internal constant VERIFIED = 1 << 225;
-    uint256 internal constant TOKEN_FROZEN = 1 << 226;
-    /// @dev Only ever set in memory.
-    uint256 internal constant SETTLEMENT = 1 << 227;
 
     /// @notice Custody's authority.
     address public immutable custody;
@@ -54,7 +49,10 @@ abstract contract CustodialToken is IERC20Metadata, IERC20Errors, IStatusCache {
     string public name;
     /// @inheritdoc IERC20Metadata
     string public symbol;
+    /// @notice Units that exist.
     uint256 public totalSupply;
+    /// @notice True once the IdentityRegistry tells this token of changes; until then no account holds anything.
+    bool public isListed;
     mapping(address holder => uint256) internal _slots;
     mapping(address owner => mapping(address spender => uint256)) private _allowances;
 
@@ -71,6 +69,8 @@ abstract contract CustodialToken is IERC20Metadata, IERC20Errors, IStatusCache {
     error NotAnAccount(address account, uint32 expected, uint32 found);
     /// @notice An account's holder moves nothing itself, and of cash nobody does.
     error Custodial(address account);
+    /// @notice The IdentityRegistry does not tell this token of changes.
+    error NotListed();
     /// @notice The holder is frozen.
     error AccountFrozen(address account);
     /// @notice Entries are not a whole number of 28 bytes.
@@ -107,9 +107,7 @@ abstract contract CustodialToken is IERC20Metadata, IERC20Errors, IStatusCache {
                 if (amount == 0) continue;
                 uint256 slot = _loaded(account);
                 _requireClearing(account, slot, clearingId);
-                if (slot & FROZEN != 0 && fromSequence > uint64(slot >> SEQUENCE_SHIFT)) {
-                    revert AccountFrozen(account);
-                }
+                if (slot.isFrozenFor(fromSequence)) revert AccountFrozen(account);
                 _store(account, slot, amount);
                 total += amount;
                 emit Transfer(account, msg.sender, amount);
@@ -131,7 +129,7 @@ abstract contract CustodialToken is IERC20Metadata, IERC20Errors, IStatusCache {
             for (uint256 offset = 0; offset < length; offset += ENTRY) {
                 (address account, uint256 amount) = _entry(entries, offset);
                 uint256 slot = _loaded(account);
-                if (uint32(slot >> CLEARING_SHIFT) != clearingId || !_mayReceive(slot)) {
+                if (slot.clearing() != clearingId || !_mayReceive(slot)) {
                     emit Diverted(batchId, account, amount);
                     account = suspense;
                     slot = _loaded(account);
@@ -175,10 +173,16 @@ abstract contract CustodialToken is IERC20Metadata, IERC20Errors, IStatusCache {
     }
 
     /// @inheritdoc IStatusCache
-    function syncStatus(address account, bool verified, bool frozen, uint64 frozenSequence) external {
+    function syncStatus(address holder, uint256 status) external {
         if (msg.sender != address(identities)) revert NotIdentityRegistry(msg.sender);
-        uint256 slot = _slots[account];
-        if (slot & CLEARING_MASK != 0) _slots[account] = _withStatus(slot, verified, frozen, frozenSequence);
+        uint256 slot = _slots[holder];
+        if (slot & HolderWord.CLEARING != 0) _slots[holder] = slot.withStatus(status);
+    }
+
+    /// @inheritdoc IListedToken
+    function onListed() external {
+        if (msg.sender != address(identities)) revert NotIdentityRegistry(msg.sender);
+        isListed = true;
     }
 
     /// @notice Move own units; an account's holder cannot.
@@ -222,7 +226,7 @@ abstract contract CustodialToken is IERC20Metadata, IERC20Errors, IStatusCache {
     /// @notice Units a holder has; of a settlement contract, what it holds in escrow.
     /// @param holder Address asked about.
     function balanceOf(address holder) external view returns (uint256) {
-        return _slots[holder] & BALANCE_MASK;
+        return _slots[holder] & HolderWord.BALANCE;
     }
 
     /// @notice Units of several holders, read at one block.
@@ -231,7 +235,7 @@ abstract contract CustodialToken is IERC20Metadata, IERC20Errors, IStatusCache {
     function balancesOf(address[] calldata holders) external view returns (uint256[] memory balances) {
         balances = new uint256[](holders.length);
         for (uint256 i = 0; i < holders.length; ++i) {
-            balances[i] = _slots[holders[i]] & BALANCE_MASK;
+            balances[i] = _slots[holders[i]] & HolderWord.BALANCE;
         }
     }
 
@@ -266,48 +270,51 @@ abstract contract CustodialToken is IERC20Metadata, IERC20Errors, IStatusCache {
     function _debitAccount(address account, uint256 amount) internal {
         uint256 slot = _loaded(account);
         _requireAccount(account, slot);
-        if (slot & FROZEN != 0) revert AccountFrozen(account);
+        if (slot & HolderWord.FROZEN != 0) revert AccountFrozen(account);
         _store(account, slot, amount);
     }
 
     /// @dev Credits a receiver the token allows.
     function _credit(address to, uint256 amount) internal {
         uint256 slot = _loaded(to);
-        if (to == address(0) || to == address(this) || slot & SETTLEMENT != 0) revert ERC20InvalidReceiver(to);
+        if (to == address(0) || to == address(this) || slot & HolderWord.SETTLEMENT != 0) {
+            revert ERC20InvalidReceiver(to);
+        }
         _requireReceiver(to, slot);
         _slots[to] = slot + amount;
     }
 
     /// @dev Stores a slot less `amount`; reverts below zero.
     function _store(address holder, uint256 slot, uint256 amount) internal {
-        uint256 balance = slot & BALANCE_MASK;
+        uint256 balance = slot & HolderWord.BALANCE;
         if (balance < amount) revert ERC20InsufficientBalance(holder, balance, amount);
         unchecked {
             _slots[holder] = slot - amount;
         }
     }
 
-    /// @dev A holder's slot, with clearing id and status looked up where no copy stands.
+    /// @dev A holder's slot, with clearing id and status looked up where no copy stands. Of a settlement
+    /// contract it says no more than that.
     function _loaded(address holder) internal view returns (uint256 slot) {
         slot = _slots[holder];
-        if (slot & CLEARING_MASK != 0) return slot;
-        (uint32 clearingId, bool settlement) = accounts.lookup(holder);
-        if (settlement) return slot | SETTLEMENT;
-        slot |= uint256(clearingId) << CLEARING_SHIFT;
-        if (clearingId != 0 || _identifiesOutside()) {
-            (bool verified, bool frozen, uint64 frozenSequence) = identities.statusForToken(holder);
-            slot = _withStatus(slot, verified, frozen, frozenSequence);
-        }
+        if (slot & HolderWord.CLEARING != 0) return slot;
+        uint256 word = accounts.wordOf(holder);
+        slot &= HolderWord.BALANCE | HolderWord.TOKEN_FROZEN;
+        if (word & HolderWord.SETTLEMENT != 0) return slot | HolderWord.SETTLEMENT;
+        if (word & HolderWord.CLEARING != 0 && !isListed) revert NotListed();
+        return slot | word;
     }
 
     /// @dev Reverts unless the slot is of an account of any clearing id.
     function _requireAccount(address account, uint256 slot) internal pure {
-        if (slot & CLEARING_MASK == 0) revert NotAnAccount(account, 0, 0);
+        if (slot & HolderWord.CLEARING == 0) revert NotAnAccount(account, 0, 0);
     }
 
     /// @dev Reverts unless the holder is outside and such holders move this token themselves.
     function _requireOutside(address holder, uint256 slot) internal pure {
-        if (slot & (CLEARING_MASK | SETTLEMENT) != 0 || !_outsideMoves()) revert Custodial(holder);
+        if (slot & (HolderWord.CLEARING | HolderWord.SETTLEMENT) != 0 || !_outsideMoves()) {
+            revert Custodial(holder);
+        }
     }
 
     /// @dev Whether outside holders move this token themselves.
@@ -321,40 +328,22 @@ abstract contract CustodialToken is IERC20Metadata, IERC20Errors, IStatusCache {
     /// @dev Whether an account may receive from a batch; otherwise its credit is diverted.
     function _mayReceive(uint256 slot) internal view virtual returns (bool);
 
-    /// @dev Whether outside holders need a status in this token.
-    function _identifiesOutside() internal pure virtual returns (bool) {
-        return false;
-    }
-
     /// @dev Takes units a batch has paid out of its settlement contract's own balance.
     function _debitSettlement(uint256 total) private {
         _store(msg.sender, _slots[msg.sender], total);
     }
 
     /// @dev Clearing id of the settlement contract that calls; reverts for anyone else.
-    function _settlementClearingId() private view returns (uint32 clearingId) {
-        bool settlement;
-        (clearingId, settlement) = accounts.lookup(msg.sender);
-        if (!settlement) revert NotSettlement(msg.sender);
+    function _settlementClearingId() private view returns (uint32) {
+        uint256 word = accounts.wordOf(msg.sender);
+        if (word & HolderWord.SETTLEMENT == 0) revert NotSettlement(msg.sender);
+        return word.clearing();
     }
 
     /// @dev Reverts unless the slot is of an account of this clearing id.
     function _requireClearing(address account, uint256 slot, uint32 clearingId) private pure {
-        uint32 found = uint32(slot >> CLEARING_SHIFT);
+        uint32 found = slot.clearing();
         if (found != clearingId) revert NotAnAccount(account, clearingId, found);
-    }
-
-    /// @dev The slot with another status.
-    function _withStatus(uint256 slot, bool verified, bool frozen, uint64 frozenSequence)
-        private
-        pure
-        returns (uint256)
-    {
-        slot &= BALANCE_MASK | CLEARING_MASK | TOKEN_FROZEN;
-        slot |= uint256(frozenSequence) << SEQUENCE_SHIFT;
-        if (verified) slot |= VERIFIED;
-        if (frozen) slot |= FROZEN;
-        return slot;
     }
 
     /// @dev Length of entries, a whole number of them.

@@ -1,11 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
-/// @title A token that keeps a copy of the status beside its balances
-interface IStatusCache {
-    /// @notice Take over a changed status.
-    function syncStatus(address account, bool verified, bool frozen, uint64 frozenSequence) external;
-}
+import {AccountRegistry} from "./AccountRegistry.sol";
+import {HolderWord} from "./HolderWord.sol";
+import {IListedToken} from "./IListedToken.sol";
 
 /// @title Who is identified and who is frozen
 /// @notice Compliance's word on every address. It holds no personal data: two bits, the engine's
@@ -37,6 +35,8 @@ contract IdentityRegistry {
     /// @notice The venue's authority and custody's, which together list a token after deployment.
     address public immutable venue;
     address public immutable custody;
+    /// @notice Keeps a copy of every status.
+    AccountRegistry public immutable accounts;
     address private immutable _deployer;
 
     /// @notice True once the deployer has wired this contract and lost every right in it.
@@ -73,11 +73,19 @@ contract IdentityRegistry {
     /// @param compliance_ Compliance's authority.
     /// @param venue_ The venue's authority.
     /// @param custody_ Custody's authority.
+    /// @param accounts_ Registry that keeps a copy of every status.
     /// @param deployer Address that wires this contract once.
-    constructor(address compliance_, address venue_, address custody_, address deployer) {
+    constructor(
+        address compliance_,
+        address venue_,
+        address custody_,
+        AccountRegistry accounts_,
+        address deployer
+    ) {
         compliance = compliance_;
         venue = venue_;
         custody = custody_;
+        accounts = accounts_;
         _deployer = deployer;
     }
 
@@ -105,7 +113,7 @@ contract IdentityRegistry {
         }
     }
 
-    /// @notice Set the status of one address and tell every token.
+    /// @notice Set the status of one address and tell every contract that keeps a copy.
     /// @param account Address it is about.
     /// @param verified Identified, so that it may receive securities.
     /// @param frozen Its debits stop.
@@ -140,24 +148,12 @@ contract IdentityRegistry {
         return _statuses[account];
     }
 
-    /// @notice The same, for a token that is about to keep a copy and so must be on the list.
-    /// @param account Address asked about.
-    function statusForToken(address account)
-        external
-        view
-        returns (bool verified, bool frozen, uint64 frozenSequence)
-    {
-        if (!isListed[msg.sender]) revert TokenListing(msg.sender, false);
-        Status memory status = _statuses[account];
-        return (status.verified, status.frozen, status.frozenSequence);
-    }
-
     /// @notice Every listed token.
     function tokens() external view returns (address[] memory) {
         return _tokens;
     }
 
-    /// @dev Writes a status whose version rises and tells every token.
+    /// @dev Writes a status whose version rises and tells every contract that keeps a copy.
     function _setStatus(StatusUpdate memory update) private {
         Status storage status = _statuses[update.account];
         if (update.version <= status.version) {
@@ -166,9 +162,11 @@ contract IdentityRegistry {
         uint64 frozenSequence = update.frozen ? update.frozenSequence : 0;
         _statuses[update.account] = Status(update.verified, update.frozen, frozenSequence, update.version);
         emit StatusSet(update.account, update.verified, update.frozen, frozenSequence, update.version);
+        uint256 word = HolderWord.ofStatus(update.verified, update.frozen, frozenSequence);
+        accounts.syncStatus(update.account, word);
         uint256 count = _tokens.length;
         for (uint256 i = 0; i < count; ++i) {
-            IStatusCache(_tokens[i]).syncStatus(update.account, update.verified, update.frozen, frozenSequence);
+            IListedToken(_tokens[i]).syncStatus(update.account, word);
         }
     }
 
@@ -178,6 +176,7 @@ contract IdentityRegistry {
         if (_tokens.length == TOKENS_MAX) revert TooMany(TOKENS_MAX + 1);
         isListed[token] = true;
         _tokens.push(token);
+        IListedToken(token).onListed();
         emit TokenAdded(token);
     }
 }

@@ -2,6 +2,7 @@
 pragma solidity 0.8.37;
 
 import {CustodialToken} from "./CustodialToken.sol";
+import {HolderWord} from "./HolderWord.sol";
 import {ICompliance, IERC3643, IIdentityRegistry} from "./IERC3643.sol";
 
 /// @title A security on a distributed ledger (ERC-3643)
@@ -94,12 +95,14 @@ contract SecurityToken is CustodialToken, IERC3643 {
         uint256 slot = _loaded(lostWallet);
         _requireOutside(lostWallet, slot);
         uint256 frozenUnits = getFrozenTokens[lostWallet];
-        _force(lostWallet, newWallet, slot & BALANCE_MASK);
+        _force(lostWallet, newWallet, slot & HolderWord.BALANCE);
         if (frozenUnits != 0) {
             getFrozenTokens[newWallet] += frozenUnits;
             emit TokensFrozen(newWallet, frozenUnits);
         }
-        if (slot & TOKEN_FROZEN != 0 && _slots[newWallet] & TOKEN_FROZEN == 0) _setFrozen(newWallet, true);
+        if (slot & HolderWord.TOKEN_FROZEN != 0 && _slots[newWallet] & HolderWord.TOKEN_FROZEN == 0) {
+            _setFrozen(newWallet, true);
+        }
         emit RecoverySuccess(lostWallet, newWallet, investorOnchainID);
         return true;
     }
@@ -239,16 +242,16 @@ contract SecurityToken is CustodialToken, IERC3643 {
 
     /// @inheritdoc IERC3643
     function isFrozen(address userAddress) external view returns (bool) {
-        return _loaded(userAddress) & (FROZEN | TOKEN_FROZEN) != 0;
+        return _loaded(userAddress) & (HolderWord.FROZEN | HolderWord.TOKEN_FROZEN) != 0;
     }
 
     /// @inheritdoc CustodialToken
     function _moveOutside(address from, address to, uint256 amount) internal override {
         if (paused) revert PauseState(true);
         uint256 slot = _loaded(from);
-        if (slot & (FROZEN | TOKEN_FROZEN) != 0) revert AccountFrozen(from);
-        if (_loaded(to) & (FROZEN | TOKEN_FROZEN) != 0) revert AccountFrozen(to);
-        uint256 available = (slot & BALANCE_MASK) - getFrozenTokens[from];
+        if (slot & (HolderWord.FROZEN | HolderWord.TOKEN_FROZEN) != 0) revert AccountFrozen(from);
+        if (_loaded(to) & (HolderWord.FROZEN | HolderWord.TOKEN_FROZEN) != 0) revert AccountFrozen(to);
+        uint256 available = (slot & HolderWord.BALANCE) - getFrozenTokens[from];
         if (available < amount) revert ERC20InsufficientBalance(from, available, amount);
         ICompliance rules = compliance;
         if (address(rules) != address(0) && !rules.canTransfer(from, to, amount)) {
@@ -260,17 +263,12 @@ contract SecurityToken is CustodialToken, IERC3643 {
 
     /// @inheritdoc CustodialToken
     function _requireReceiver(address to, uint256 slot) internal pure override {
-        if (slot & VERIFIED == 0) revert NotVerified(to);
+        if (slot & HolderWord.VERIFIED == 0) revert NotVerified(to);
     }
 
     /// @inheritdoc CustodialToken
     function _mayReceive(uint256 slot) internal pure override returns (bool) {
-        return slot & VERIFIED != 0;
-    }
-
-    /// @inheritdoc CustodialToken
-    function _identifiesOutside() internal pure override returns (bool) {
-        return true;
+        return slot & HolderWord.VERIFIED != 0;
     }
 
     /// @dev Creates units in a verified account.
@@ -282,8 +280,8 @@ contract SecurityToken is CustodialToken, IERC3643 {
     /// @dev Moves units of any holder but a settlement contract, frozen or not, to a verified one.
     function _force(address from, address to, uint256 amount) private {
         uint256 slot = _loaded(from);
-        if (slot & SETTLEMENT != 0) revert ERC20InvalidSender(from);
-        uint256 balance = slot & BALANCE_MASK;
+        if (slot & HolderWord.SETTLEMENT != 0) revert ERC20InvalidSender(from);
+        uint256 balance = slot & HolderWord.BALANCE;
         uint256 frozenUnits = getFrozenTokens[from];
         if (balance >= amount && balance - amount < frozenUnits) {
             _unfreezeUnits(from, frozenUnits - (balance - amount));
@@ -296,14 +294,14 @@ contract SecurityToken is CustodialToken, IERC3643 {
     /// @dev Freezes or thaws an outside holder.
     function _setFrozen(address userAddress, bool freeze) private {
         uint256 slot = _requireFreezable(userAddress);
-        if ((slot & TOKEN_FROZEN != 0) == freeze) revert FreezeUnchanged(userAddress);
-        _slots[userAddress] ^= TOKEN_FROZEN;
+        if ((slot & HolderWord.TOKEN_FROZEN != 0) == freeze) revert FreezeUnchanged(userAddress);
+        _slots[userAddress] ^= HolderWord.TOKEN_FROZEN;
         emit AddressFrozen(userAddress, freeze, msg.sender);
     }
 
     /// @dev Freezes units of an outside holder.
     function _freezeUnits(address userAddress, uint256 amount) private {
-        uint256 available = (_requireFreezable(userAddress) & BALANCE_MASK) - getFrozenTokens[userAddress];
+        uint256 available = (_requireFreezable(userAddress) & HolderWord.BALANCE) - getFrozenTokens[userAddress];
         if (available < amount) revert FrozenUnits(userAddress, available, amount);
         getFrozenTokens[userAddress] += amount;
         emit TokensFrozen(userAddress, amount);
@@ -320,7 +318,9 @@ contract SecurityToken is CustodialToken, IERC3643 {
     /// @dev Slot of an outside holder; accounts and settlement contracts are not frozen here.
     function _requireFreezable(address userAddress) private view returns (uint256 slot) {
         slot = _loaded(userAddress);
-        if (slot & SETTLEMENT != 0 || slot & CLEARING_MASK != 0) revert FreezeByRegistry(userAddress);
+        if (slot & HolderWord.SETTLEMENT != 0 || slot & HolderWord.CLEARING != 0) {
+            revert FreezeByRegistry(userAddress);
+        }
     }
 
     /// @dev Reverts unless two lists are of one length within the bound.

@@ -57,7 +57,9 @@ abstract contract Instance {
         custody = _authority("custody", CUSTODY_KEY);
         compliance = _authority("compliance", COMPLIANCE_KEY);
         accounts = new AccountRegistry(address(custody), address(this));
-        identities = new IdentityRegistry(address(compliance), address(venue), address(custody), address(this));
+        identities = new IdentityRegistry(
+            address(compliance), address(venue), address(custody), accounts, address(this)
+        );
         gold = new MetalToken(_terms("Gold", "XAU", 2));
         silver = new MetalToken(_terms("Silver", "XAG", 0));
         won = new CashToken(_terms("Won", "KRW", 4));
@@ -86,7 +88,7 @@ abstract contract Instance {
     function _wire() private {
         address[] memory reserved = new address[](2);
         (reserved[0], reserved[1]) = (SUSPENSE, FUND);
-        accounts.seal(address(settlement), HOME, reserved);
+        accounts.seal(address(settlement), HOME, reserved, address(identities));
         address[] memory tokens = new address[](4);
         (tokens[0], tokens[1]) = (address(gold), address(silver));
         (tokens[2], tokens[3]) = (address(won), address(shares));

@@ -52,8 +52,8 @@ contract Market is Instance {
         address account = _account(seed >> 8);
         amount = uint64(_bound(amount, 0, token.balanceOf(account)));
         vm.prank(address(custody));
-        if (token == shares) shares.burn(account, amount);
-        else if (token == won) won.burn(account, amount, bytes32(++evidence));
+        if (address(token) == address(shares)) shares.burn(account, amount);
+        else if (address(token) == address(won)) won.burn(account, amount, bytes32(++evidence));
         else gold.burn(account, amount, bytes32(++evidence));
         expected[token][account] -= amount;
     }
@@ -185,7 +185,7 @@ contract Market is Instance {
 
     function _paid() private {
         bool home = accounts.clearingIdOf(_to) == HOME;
-        bool may = home && (_moved != shares || identities.isVerified(_to) || _to == SUSPENSE);
+        bool may = home && (address(_moved) != address(shares) || identities.isVerified(_to) || _to == SUSPENSE);
         expected[_moved][address(settlement)] -= _amount;
         expected[_moved][may ? _to : SUSPENSE] += _amount;
     }

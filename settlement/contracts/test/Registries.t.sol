@@ -20,6 +20,14 @@ contract AccountRegistryTest is Instance {
         vm.assertEq(accounts.clearingIdOf(address(settlement)), 0);
     }
 
+    function test_status_stands_when_it_was_set_before_the_account_was_opened() public {
+        _status(WALLET, true, true, 5);
+        _open(WALLET, HOME);
+        _mint(shares, WALLET, 1);
+        vm.assertTrue(shares.isFrozen(WALLET));
+        vm.assertEq(accounts.clearingIdOf(WALLET), HOME);
+    }
+
     function test_open_is_refused_when_the_address_cannot_be_an_account() public {
         vm.prank(address(custody));
         vm.expectPartialRevert(AccountRegistry.AlreadyOpen.selector);
@@ -96,13 +104,17 @@ contract IdentityRegistryTest is Instance {
         vm.expectPartialRevert(CustodialToken.AccountFrozen.selector);
         shares.custodyTransfer(ALICE, ALICE, 1);
         vm.expectPartialRevert(CustodialToken.NotIdentityRegistry.selector);
-        shares.syncStatus(ALICE, true, false, 0);
+        shares.syncStatus(ALICE, 0);
+        vm.expectPartialRevert(AccountRegistry.NotIdentityRegistry.selector);
+        accounts.syncStatus(ALICE, 0);
+        vm.expectPartialRevert(CustodialToken.NotIdentityRegistry.selector);
+        shares.onListed();
     }
 
     function test_token_is_listed_when_venue_and_custody_both_want_it() public {
         MetalToken tin = new MetalToken(_terms("Tin", "SN", 1));
         vm.prank(address(custody));
-        vm.expectPartialRevert(IdentityRegistry.TokenListing.selector);
+        vm.expectPartialRevert(CustodialToken.NotListed.selector);
         tin.mint(ALICE, 1, "receipt", 1);
         vm.prank(address(venue));
         identities.addToken(address(tin));

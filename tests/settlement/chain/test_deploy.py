@@ -76,7 +76,9 @@ def test_deployer_can_do_nothing_when_wiring_is_over(market: Market) -> None:
     at, stranger = market.at, "0x" + "99" * 20
     seals = {
         at.authorities["custody"]: call_encode("seal((address,bytes4)[],address[])", [], []),
-        at.account_registry: call_encode("seal(address,uint32,address[])", stranger, 1, []),
+        at.account_registry: call_encode(
+            "seal(address,uint32,address[],address)", stranger, 1, [], stranger
+        ),
         at.identity_registry: call_encode("seal(address[])", [stranger]),
     }
     for target, data in seals.items():
