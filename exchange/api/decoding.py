@@ -5,9 +5,11 @@ Shapes are msgspec structs with `forbid_unknown_fields`. What must not live here
 
 import json
 import re
+from functools import cache
 from typing import Any, NoReturn, TypeVar
 
 import msgspec
+import msgspec.inspect
 from django.http import HttpRequest, UnreadablePostError
 from rest_framework.request import Request
 
@@ -18,6 +20,7 @@ PARAMETER_CHARACTERS_MAX = 256
 _JSON_TYPE = re.compile(
     r"application/json(?:\s*;\s*charset=\"?utf-8\"?)?", re.ASCII | re.IGNORECASE
 )
+_number = re.compile(r"0|[1-9][0-9]{0,17}", re.ASCII)
 
 Shape = TypeVar("Shape", bound=msgspec.Struct)
 
@@ -66,15 +69,28 @@ def body_decode(request: Request, shape: type[Shape]) -> Shape:
 
 def query_decode(request: Request, shape: type[Shape]) -> Shape:
     """Decode the query into `shape`. Raises `Problem` also for one unknown or given twice."""
-    values: dict[str, str] = {}
+    values: dict[str, str | int] = {}
     for name, given in request.query_params.lists():
-        if len(given) != 1 or len(given[0]) > PARAMETER_CHARACTERS_MAX:
-            raise Problem(DoorCode.PARAMETER_INVALID, f"give {name!a} once, and short")
-        values[name] = given[0]
+        text = given[0]
+        if len(given) != 1 or len(text) > PARAMETER_CHARACTERS_MAX or not text.isprintable():
+            raise Problem(DoorCode.PARAMETER_INVALID, f"give {name!a} once, short and printable")
+        values[name] = int(text) if name in _whole(shape) and _number.fullmatch(text) else text
     try:
-        return msgspec.convert(values, shape, strict=False)
+        return msgspec.convert(values, shape)
     except msgspec.ValidationError as error:
         raise Problem(DoorCode.PARAMETER_INVALID, str(error)) from error
+
+
+@cache
+def _whole(shape: type[msgspec.Struct]) -> frozenset[str]:
+    """Return the names of the fields that are whole numbers."""
+    info = msgspec.inspect.type_info(shape)
+    assert isinstance(info, msgspec.inspect.StructType)
+    return frozenset(
+        field.encode_name
+        for field in info.fields
+        if isinstance(field.type, msgspec.inspect.IntType)
+    )
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -7,6 +7,7 @@ import binascii
 import hashlib
 import hmac
 import time
+from collections.abc import Mapping
 from uuid import uuid4
 
 import msgspec
@@ -107,7 +108,7 @@ def request_sign(
     return "Bearer " + token_build(claims, secret)
 
 
-def token_build(claims: Claims, secret: str, header: bytes = _HEADER) -> str:
+def token_build(claims: Claims | Mapping[str, object], secret: str, header: bytes = _HEADER) -> str:
     """Return the signed token of these claims."""
     signed = _base64_encode(header) + b"." + _base64_encode(msgspec.json.encode(claims))
     return (signed + b"." + _base64_encode(signature(secret, signed))).decode()
