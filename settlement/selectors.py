@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from django.conf import settings
-from django.db.models import Max, Sum
+from django.db.models import Count, Max, Sum
 from django.utils import timezone
 
 from custody import selectors as custody_selectors
@@ -87,10 +87,26 @@ def settled_sequence() -> int:
     return int(confirmed.aggregate(last=Max("to_sequence"))["last"] or 0)
 
 
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """What confirmed batches have carried to the chain so far, and the gas our lane paid."""
+
+    batches: int
+    fills: int
+    gas_used: int
+
+
+def settled_totals() -> Settled:
+    """Return the sums over all confirmed batches."""
+    sums = Batch.objects.filter(state=BatchState.CONFIRMED).aggregate(
+        batches=Count("pk"), fills=Sum("fills"), gas_used=Sum("gas_used")
+    )
+    return Settled(sums["batches"], sums["fills"] or 0, sums["gas_used"] or 0)
+
+
 def settled_fills() -> int:
     """Return how many fills confirmed batches carried to the chain."""
-    confirmed = Batch.objects.filter(state=BatchState.CONFIRMED)
-    return int(confirmed.aggregate(count=Sum("fills"))["count"] or 0)
+    return settled_totals().fills
 
 
 def open_batch() -> Batch | None:
