@@ -12,6 +12,7 @@ from compliance import selectors as compliance_selectors
 from compliance import services as compliance
 from compliance.errors import Conflict, Invalid
 from custody import selectors as custody
+from exchange.listings.locks import instrument_lock
 from exchange.listings.models import Instrument
 from matching.client import EngineUnavailable, engine
 from matching.protocol.commands import DefineInstrument, SetPhase
@@ -51,7 +52,7 @@ def instrument_list(*, listing: Listing, actor: str) -> Instrument:
     """
     values = _row_values(listing)
     with transaction.atomic():
-        row = Instrument.objects.select_for_update(no_key=True).filter(id=listing.id).first()
+        row = instrument_lock(listing.id)
         if row is None:
             row = Instrument(id=listing.id, **values)
         if row._state.adding or any(getattr(row, name) != values[name] for name in values):
@@ -82,8 +83,8 @@ def instrument_define(*, instrument_id: int) -> None:
     assert isinstance(first, InstrumentDefined | Refused), f"unexpected answer {first}"
     # Rules changed meanwhile are told by whoever changed them.
     with transaction.atomic():
-        now = Instrument.objects.select_for_update(no_key=True).get(id=instrument_id)
-        if _definition(now) == command:
+        now = instrument_lock(instrument_id)
+        if now is not None and _definition(now) == command:
             now.defined_sequence = answer.sequence
             now.save(update_fields=["defined_sequence"])
 

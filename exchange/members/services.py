@@ -12,6 +12,7 @@ from compliance.errors import Conflict, Invalid, NotFound
 from custody import services as custody
 from exchange.members import selectors
 from exchange.members.errors import PartyNotIdentified
+from exchange.members.locks import api_key_lock
 from exchange.members.models import ApiKey, Member
 from exchange.members.scopes import Scope
 from exchange.members.secrets import access_key_make, secret_make, secret_seal
@@ -86,7 +87,7 @@ def api_key_create(
 @transaction.atomic
 def api_key_revoke(*, access_key: str, actor: str) -> ApiKey:
     """Revoke a key for good, from this moment; again changes nothing. Raises `NotFound`."""
-    key = ApiKey.objects.select_for_update(no_key=True).filter(access_key=access_key).first()
+    key = api_key_lock(access_key)
     if key is None:
         raise NotFound(f"no API key {access_key}")
     if key.revoked_at is None:
