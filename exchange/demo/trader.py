@@ -11,6 +11,7 @@ from urllib.parse import urlencode, urlsplit
 from exchange.members.signing import request_sign
 
 TIMEOUT_S = 30
+IDLE_S = 20  # below the door's keep-alive, so that no request meets a connection being closed
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,7 @@ class Trader:
     access_key: str
     secret: str
     _connection: http.client.HTTPConnection | None = field(default=None, repr=False)
+    _used_at: float = field(default=0.0, repr=False)
 
     def credentials(self) -> dict[str, Any]:
         """Return what a program of this member needs to sign requests."""
@@ -91,6 +93,9 @@ class Trader:
             self._connection = None
 
     def _connect(self) -> http.client.HTTPConnection:
+        if time.monotonic() > self._used_at + IDLE_S:
+            self.close()
+        self._used_at = time.monotonic()
         if self._connection is None:
             address = urlsplit(self.base_url)
             assert address.hostname is not None

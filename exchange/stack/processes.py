@@ -66,6 +66,7 @@ WEB_OPTIONS = (
     "--worker-class=gthread",
     "--threads=4",
     "--preload",
+    "--keep-alive=30",
     "--no-control-socket",
 )
 ROWS: tuple[Row, ...] = (

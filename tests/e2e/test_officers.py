@@ -1,0 +1,118 @@
+"""Officers of three bodies at work through `manage.py`, each with a key file of their own."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from exchange.stack import Stack, StackError
+from tests.waiting import wait_until
+
+
+class Office:
+    """Officers' desks: runs the commands as a person would."""
+
+    def __init__(self, stack: Stack, folder: Path) -> None:
+        self.stack = stack
+        self.folder = folder
+        self.tag = folder.name
+
+    def run(self, *arguments: str) -> Any:
+        return json.loads(self.stack.manage(*arguments).stdout)
+
+    def officer(self, role: str, body: str) -> str:
+        name = f"{role}-{body}-{self.tag}"
+        key = str(self.folder / f"{name}.key")
+        self.run("officer_create", "--username", name, "--body", body, "--key-out", key)
+        return name
+
+    def key(self, officer: str) -> str:
+        return str(self.folder / f"{officer}.key")
+
+    def propose(self, officer: str, kind: str, payload: dict[str, Any]) -> str:
+        act = self.run(
+            *("act_propose", "--officer", officer, "--key", self.key(officer), "--kind", kind),
+            *("--payload", json.dumps(payload), "--reason", "seen and found in order"),
+        )
+        return str(act["id"])
+
+    def approve(self, officer: str, act: str, key: str = "") -> Any:
+        return self.run("act_approve", "--officer", officer, "--key", key or self.key(officer), act)
+
+    def executed(self, act: str) -> None:
+        def done() -> bool:
+            return f'"{act}"' in self.stack.manage("act_list", "--state", "executed").stdout
+
+        wait_until(done, timeout_s=60)
+
+
+def test_officers_of_three_bodies_bring_a_member_to_trade(stack: Stack, tmp_path: Path) -> None:
+    office = Office(stack, tmp_path)
+    bodies = ("compliance", "custody", "venue")
+    first = {body: office.officer("first", body) for body in bodies}
+    second = {body: office.officer("second", body) for body in bodies}
+
+    party = office.run(
+        *("party_apply", "--name", "Gwangalli Metals", "--kind", "organisation"),
+        *("--jurisdiction", "KR"),
+    )
+    with pytest.raises(StackError, match="party_not_identified"):
+        office.run("member_admit", "--holder", str(party["holder"]), "--label", "Gwangalli")
+
+    identify = office.propose(
+        first["compliance"], "compliance.identify", {"holder": party["holder"], "classes": 1}
+    )
+    with pytest.raises(StackError, match="forbidden"):
+        office.approve(first["compliance"], identify)
+    with pytest.raises(StackError, match="forbidden"):
+        office.approve(second["custody"], identify)
+    with pytest.raises(StackError, match="signature"):
+        office.approve(second["compliance"], identify, key=office.key(second["custody"]))
+    office.approve(second["compliance"], identify)
+    office.executed(identify)
+    member = office.run("member_admit", "--holder", str(party["holder"]), "--label", "Gwangalli")
+
+    bank = str(tmp_path / "bank.key")
+    office.run("evidence_key_create", "--name", office.tag, "--kind", "bank", "--key-out", bank)
+    draft = tmp_path / "notice.json"
+    draft.write_text(
+        json.dumps(
+            {
+                "notice_id": f"notice-{office.tag}",
+                "bank": office.tag,
+                "account": member["account"],
+                "asset": "KRW",
+                "amount_units": 1_000_000_0000,
+                "booked_at": "2026-11-20T09:00:00+09:00",
+            }
+        )
+    )
+    signed = tmp_path / "signed.json"
+    signed.write_text(
+        stack.manage("evidence_sign", "--as", "bank", "--key", bank, str(draft)).stdout
+    )
+    office.run("bank_notice_receive", str(signed))
+    mint = office.propose(
+        first["custody"],
+        "custody.mint",
+        {
+            "evidence_kind": "bank_notice",
+            "evidence_id": f"notice-{office.tag}",
+            "account": member["account"],
+            "asset": 1,
+            "amount_units": 1_000_000_0000,
+        },
+    )
+    office.approve(second["custody"], mint)
+    office.executed(mint)
+
+    office.run("instrument_list_defaults")
+    for phase in (3, 2):
+        change = office.propose(
+            first["venue"], "venue.set_phase", {"instrument": 1, "phase": phase}
+        )
+        office.approve(second["venue"], change)
+        office.executed(change)
+
+    assert office.run("audit_verify")["records"] > 12
