@@ -4,5 +4,5 @@ from exchange.listings.models import Instrument
 
 
 def instrument_lock(instrument_id: int) -> Instrument | None:
-    """Lock and return the instrument, or None; foreign keys to it stay free. Inside a transaction."""
+    """Lock and return the instrument, or None; rows may still refer to it. In a transaction."""
     return Instrument.objects.select_for_update(no_key=True).filter(id=instrument_id).first()
