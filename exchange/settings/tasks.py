@@ -25,17 +25,17 @@ CELERY_TASK_REJECT_ON_WORKER_LOST = True
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_TIMEZONE = "UTC"
-# Seconds between sweeps for what is due, by task name.
+# Every body's sweeper, whatever was woken or lost; a sweep that waited too long is left out. The
+# number is the seconds between two.
+_SWEEPS = {
+    "compliance.sweep": 2.0,
+    "custody.sweep": 2.0,
+    "settlement.intents_execute": 1.0,
+    "settlement.reconcile": 60.0,
+    "settlement.sweep": 1.0,
+    "venue.sweep": 2.0,
+}
 CELERY_BEAT_SCHEDULE: dict[str, dict[str, object]] = {
-    "settlement.sweep": {"task": "settlement.sweep", "schedule": 1.0, "options": {"expires": 5}},
-    "settlement.intents_execute": {
-        "task": "settlement.intents_execute",
-        "schedule": 1.0,
-        "options": {"expires": 5},
-    },
-    "settlement.reconcile": {
-        "task": "settlement.reconcile",
-        "schedule": 60.0,
-        "options": {"expires": 60},
-    },
+    name: {"task": name, "schedule": seconds, "options": {"expires": max(5.0, seconds)}}
+    for name, seconds in _SWEEPS.items()
 }
