@@ -13,8 +13,8 @@ REST_FRAMEWORK: dict[str, object] = {
 SPECTACULAR_SETTINGS: dict[str, object] = {
     "TITLE": "Nexus",
     "DESCRIPTION": (
-        "Exchange of tokenised metals and securities. Sign each request as docs/api.md shows; every "
-        "refusal is an RFC 9457 problem document with a stable `code`."
+        "Exchange of tokenised metals and securities. Sign each request as docs/api.md shows; "
+        "every refusal is an RFC 9457 problem document with a stable `code`."
     ),
     "VERSION": "1",
     "OAS_VERSION": "3.1.1",
