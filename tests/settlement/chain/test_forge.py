@@ -1,4 +1,4 @@
-"""The contracts' own tests, and that the committed artefacts are what the sources give."""
+"""The contracts' own tests, and that a stale artefact is found (`make check` compiles them)."""
 
 import json
 
@@ -37,10 +37,10 @@ def test_artefact_is_named_when_its_source_has_changed(
         name: (build.ROOT / build.HERE / "artefacts" / f"{name}.json").read_text()
         for name in build.CONTRACTS
     }
-    compiled = build.artefacts_compile()
-    assert compiled == committed
-    changed = compiled | {"CashToken": compiled["CashToken"].replace("0x", "0x00", 1)}
-    monkeypatch.setattr(build, "artefacts_compile", lambda: changed)
+    compiled = dict(committed)
+    monkeypatch.setattr(build, "artefacts_compile", lambda: compiled)
     monkeypatch.setattr("sys.argv", ["build.py", "--check"])
+    assert build.main() == 0
+    compiled["CashToken"] = compiled["CashToken"].replace("0x", "0x00", 1)
     assert build.main() == 1
     assert capsys.readouterr().err.startswith("CashToken: ")
