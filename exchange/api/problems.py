@@ -100,6 +100,7 @@ _CODE_BY_STATUS: dict[int, Code] = {
     413: DoorCode.BODY_TOO_LARGE,
     415: DoorCode.MEDIA_TYPE_UNSUPPORTED,
     429: DoorCode.TOO_MANY_REQUESTS,
+    500: DoorCode.INTERNAL_ERROR,
 }
 
 

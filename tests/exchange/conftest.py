@@ -21,7 +21,7 @@ from matching.protocol.commands import Credit
 from matching.protocol.queries import GetStatus, Status
 from tests.settings import SESSION_INSTANCE
 
-MEMBERS = 30
+MEMBERS = 70
 PROCESSES = ("engine", "projector", "marketdata", "web")
 
 

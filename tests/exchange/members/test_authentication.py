@@ -22,7 +22,7 @@ def trader(venue: Venue) -> Trader:
 
 
 def claims_with(trader: Trader, **fields: Any) -> Claims:
-    given = {
+    given: dict[str, Any] = {
         "access_key": trader.access_key,
         "nonce": f"nonce-{time.time_ns()}",
         "iat": int(time.time()),

@@ -1,0 +1,149 @@
+"""What anybody may read, without a signature."""
+
+import json
+import time
+from typing import Any
+
+import pytest
+from redis import Redis
+
+from matching.protocol.commands import CancelAll, Credit
+from matching.protocol.queries import Book, GetBook
+from tests.exchange.conftest import Trader, Venue
+from tests.waiting import wait_until
+
+
+@pytest.fixture
+def pair(venue: Venue) -> tuple[Trader, Trader]:
+    """Two members who trade silver, in which nobody else has an order."""
+    traders = (venue.trader(), venue.trader())
+    for trader in traders:
+        trader.fund(krw=100_000_000)
+        venue.engine.send(Credit(trader.account, 3, 10**9, f"silver:{trader.account}"))
+    return traders
+
+
+def get(venue: Venue, target: str) -> Any:
+    answer = venue.send("GET", target)
+    assert answer.status == 200, answer
+    return answer.json
+
+
+def test_markets_say_how_to_order(venue: Venue) -> None:
+    markets = get(venue, "/v1/markets")["markets"]
+    assert [market["symbol"] for market in markets] == ["XAU-KRW", "XAG-KRW"]
+    assert (
+        get(venue, "/v1/markets/XAU-KRW")
+        == markets[0]
+        == {
+            "symbol": "XAU-KRW",
+            "base_asset": "XAU",
+            "quote_asset": "KRW",
+            "unit": "g",
+            "tick_size": "10",
+            "lot_size": "0.01",
+            "quantity_max": "5000.00",
+            "price_low": "90000",
+            "price_high": "110000",
+            "maker_fee_ppm": 100,
+            "taker_fee_ppm": 300,
+            "phase": "continuous",
+        }
+    )
+
+
+def test_book_and_trades_and_ticker_follow_the_engine(
+    venue: Venue, pair: tuple[Trader, Trader]
+) -> None:
+    maker, taker = pair
+    silver = {"instrument": "XAG-KRW"}
+    for price, quantity in (("1010", "5"), ("1005", "2"), ("1005", "3")):
+        maker.place("sell", price, quantity, **silver)
+    maker.place("buy", "990", "7", **silver)
+    first = taker.place("buy", "1005", "4", **silver)
+    last = taker.place("sell", "990", "1", **silver)
+    book = "/v1/markets/XAG-KRW/book"
+    wait_until(lambda: int(get(venue, book)["sequence"]) >= int(last["order_id"]))
+    found = get(venue, book)
+    assert found["asks"] == [
+        {"price": "1005", "quantity": "1", "orders": 1},
+        {"price": "1010", "quantity": "5", "orders": 1},
+    ]
+    assert found["bids"] == [{"price": "990", "quantity": "6", "orders": 1}]
+    assert len(get(venue, f"{book}?depth=1")["asks"]) == 1
+    reply = venue.engine.ask(GetBook(2))
+    assert isinstance(reply, Book)
+    assert [level[0] for level in reply.asks] == [1005, 1010]
+    trades = get(venue, "/v1/markets/XAG-KRW/trades?limit=3")["trades"]
+    assert [(one["price"], one["quantity"], one["taker_side"]) for one in trades] == [
+        ("990", "1", "sell"),
+        ("1005", "2", "buy"),
+        ("1005", "2", "buy"),
+    ]
+    assert trades[1]["traded_at"] == first["accepted_at"]
+    ticker = get(venue, "/v1/markets/XAG-KRW/ticker")
+    assert {name: ticker[name] for name in ("last", "open", "high", "low", "change")} == {
+        "last": "990",
+        "open": "1005",
+        "high": "1005",
+        "low": "990",
+        "change": "-15",
+    }
+    assert (ticker["volume"], ticker["amount"], ticker["trades"]) == ("5", "5010.0000", 3)
+    assert (ticker["bid"], ticker["ask"]) == ("990", "1005")
+    for trader in pair:
+        venue.engine.send(CancelAll(trader.account))
+
+
+def test_market_data_are_built_again_when_valkey_lost_them(
+    venue: Venue, pair: tuple[Trader, Trader]
+) -> None:
+    maker, taker = pair
+    maker.place("sell", "1000", "3", instrument="XAG-KRW")
+    order = taker.place("buy", "1000", "1", instrument="XAG-KRW")
+    book = "/v1/markets/XAG-KRW/book"
+    wait_until(lambda: int(get(venue, book)["sequence"]) >= int(order["order_id"]))
+    targets = (book, "/v1/markets/XAG-KRW/trades", "/v1/markets/XAG-KRW/ticker")
+    before = [get(venue, target) for target in targets]
+    with Redis.from_url(venue.stack.urls["REDIS_URL"]) as valkey:
+        valkey.flushall()
+    last = taker.place("buy", "900", "1", instrument="XAG-KRW")
+    wait_until(lambda: get(venue, targets[1]) == before[1])
+    wait_until(lambda: int(get(venue, book)["sequence"]) >= int(last["order_id"]))
+    assert get(venue, book)["asks"] == before[0]["asks"]
+    assert get(venue, targets[2]) == before[2] | {"bid": "900"}
+    for trader in pair:
+        venue.engine.send(CancelAll(trader.account))
+
+
+def test_time_is_the_servers(venue: Venue) -> None:
+    found = get(venue, "/v1/time")
+    assert abs(found["unix"] - time.time()) < 5
+    assert found["time"].endswith("Z") and len(found["time"]) == len(
+        "2026-01-01T00:00:00.000000000Z"
+    )
+
+
+def test_health_names_every_part_and_follower(venue: Venue) -> None:
+    wait_until(lambda: get(venue, "/v1/health")["followers"]["projector"]["lag"] == 0)
+    health = get(venue, "/v1/health")
+    assert (health["status"], health["database"], health["valkey"]) == ("ok", "ok", "ok")
+    assert int(health["engine"]["sequence"]) > 0
+    assert set(health["followers"]) == {"projector", "ledger", "clearing", "marketdata"}
+
+
+def test_openapi_describes_every_resource_and_its_page_is_served(venue: Venue) -> None:
+    document = get(venue, "/v1/openapi.json")
+    assert document["openapi"].startswith("3.1")
+    paths = document["paths"]
+    assert set(paths["/v1/orders"]) == {"get", "post", "delete"}
+    assert "security" not in paths["/v1/time"]["get"] or {} in paths["/v1/time"]["get"]["security"]
+    assert paths["/v1/orders"]["get"]["security"] == [{"signedRequest": []}]
+    references = json.dumps(document).split('"#/components/schemas/')[1:]
+    named = {reference.partition('"')[0] for reference in references}
+    assert named <= set(document["components"]["schemas"])
+    page = venue.send("GET", "/v1/docs")
+    assert (page.status, page.headers["content-type"]) == (200, "text/html; charset=utf-8")
+    for asset in (b"swagger-ui-bundle.js", b"swagger-ui.css"):
+        address = page.body.split(asset)[0].rpartition(b'"')[2] + asset
+        assert venue.send("GET", address.decode()).status == 200

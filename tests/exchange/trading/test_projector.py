@@ -1,0 +1,126 @@
+"""The projector against a real engine's events and a real database."""
+
+import random
+from dataclasses import astuple
+from typing import Any
+
+import pytest
+from django.db import DatabaseError, connection, transaction
+
+from exchange.api.errors import Problem
+from exchange.trading import selectors, services
+from exchange.trading.errors import ProjectionFault
+from exchange.trading.models import Fill, Order
+from exchange.trading.projection import Projection
+from exchange.trading.projector import _FILL_COLUMNS, _ORDER_COLUMNS, entries_project
+from matching.protocol.codec import StreamEntry
+from matching.protocol.commands import PlaceOrder
+from matching.protocol.events import OrderAccepted
+from matching.protocol.queries import GetOpenOrders, OpenOrders
+from matching.protocol.units import OrderKind, SelfTradePrevention, Side, TimeInForce
+from tests.exchange.flows import Flow, entries_of
+
+pytestmark = pytest.mark.django_db
+
+
+def rows() -> tuple[list[Any], list[Any]]:
+    return (
+        list(Order.objects.order_by("order_id").values_list(*_ORDER_COLUMNS)),
+        list(Fill.objects.order_by("fill_id").values_list(*_FILL_COLUMNS)),
+    )
+
+
+def project(entries: list[StreamEntry], *, at_once: int) -> None:
+    position = selectors.projector_position()
+    for start in range(0, len(entries), at_once):
+        position = entries_project(entries[start : start + at_once], after_sequence=position)
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_rows_are_those_of_a_fold_over_all_events_however_they_are_cut(seed: int) -> None:
+    flow = Flow(seed).run(1_500)
+    expected = Projection()
+    for applied in flow.applied:
+        expected.apply(applied)
+    project(entries_of(flow.applied, random.Random(seed).randint(1, 90)), at_once=3)
+    orders, fills = rows()
+    assert orders == [astuple(expected.orders[number]) for number in sorted(expected.orders)]
+    assert fills == [astuple(fill) for fill in expected.fills]
+    assert len(fills) > 300
+    assert selectors.projector_position() == flow.engine.sequence
+
+
+def test_open_orders_are_the_engines() -> None:
+    flow = Flow(3).run(1_000)
+    project(entries_of(flow.applied, 64), at_once=4)
+    reply = flow.engine.answer(GetOpenOrders())
+    assert isinstance(reply, OpenOrders)
+    columns = ("order_id", "account", "price_ticks", "remaining_lots")
+    found = Order.objects.filter(state=1).order_by("order_id").values_list(*columns)
+    assert list(found) == sorted(
+        (each.order_id, each.account, each.price_ticks, each.remaining_lots)
+        for each in reply.orders
+    )
+
+
+def test_nothing_is_written_when_entries_come_again_or_with_a_gap() -> None:
+    flow = Flow(4).run(300)
+    entries = entries_of(flow.applied, 50)
+    project(entries[:3], at_once=3)
+    before = rows()
+    for wrong, after in ((entries[2:4], 100), (entries[4:], 150), (entries[3:], 100)):
+        with pytest.raises(ProjectionFault):
+            entries_project(wrong, after_sequence=after)
+    assert rows() == before
+    project(entries[3:], at_once=1)
+
+
+def test_nothing_is_written_when_an_event_speaks_of_an_unknown_order() -> None:
+    flow = Flow(5).run(300)
+    entries = entries_of(flow.applied, len(flow.applied))
+    (whole,) = entries
+    forgotten = [
+        applied
+        for applied in whole.applied
+        if not isinstance(applied.events[0], OrderAccepted) or applied.sequence % 2
+    ]
+    with pytest.raises(ProjectionFault, match="never accepted"):
+        entries_project([StreamEntry(0, tuple(forgotten))], after_sequence=0)
+    assert rows() == ([], [])
+
+
+def test_fills_cannot_be_changed_when_they_are_written() -> None:
+    project(entries_of(Flow(6).run(200).applied, 300), at_once=1)
+    table = Fill._meta.db_table
+    for statement in (
+        f"UPDATE {table} SET price_ticks = 1",
+        f"DELETE FROM {table}",
+        f"TRUNCATE {table}",
+    ):
+        with (
+            pytest.raises(DatabaseError, match="append-only"),
+            transaction.atomic(),
+            connection.cursor() as cursor,
+        ):
+            cursor.execute(statement)
+
+
+def test_old_client_order_id_is_answered_from_the_record_when_the_engine_has_forgotten_it() -> None:
+    """No engine runs here: the record alone answers, for as long as the table lasts."""
+    project(entries_of(Flow(7).run(200).applied, 300), at_once=1)
+    stored = selectors.orders_page(1000, open_only=None, instrument=None, before=None, limit=1)[0]
+    command = PlaceOrder(
+        account=1000,
+        client_order_id=stored.client_order_id,
+        instrument=stored.instrument,
+        side=Side(stored.side),
+        kind=OrderKind(stored.kind),
+        time_in_force=TimeInForce(stored.time_in_force),
+        price_ticks=stored.placed_price_ticks,
+        quantity_lots=stored.placed_quantity_lots,
+        self_trade_prevention=SelfTradePrevention(stored.self_trade_prevention),
+    )
+    assert services.order_place(command=command) == services.Placed(stored, created=False)
+    other = PlaceOrder(*(*[getattr(command, name) for name in command.__struct_fields__][:7], 21))
+    with pytest.raises(Problem, match="client_order_id_reused"):
+        services.order_place(command=other)
