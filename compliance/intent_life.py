@@ -40,8 +40,8 @@ def intents_signable(rows: QuerySet[AnyIntent], *, limit: int) -> list[AnyIntent
         state__in=[IntentState.SIGNED, IntentState.SUBMITTED],
         deadline__lt=int(time.time()) + DEADLINE_MARGIN_S,
     )
-    requested = Q(state=IntentState.REQUESTED, due_at__lte=timezone.now())
-    return list(rows.filter(requested | expiring).order_by("created_at")[:limit])
+    waiting = rows.filter(Q(state=IntentState.REQUESTED) | expiring, due_at__lte=timezone.now())
+    return list(waiting.order_by("created_at")[:limit])
 
 
 @transaction.atomic
@@ -82,7 +82,7 @@ def intent_signed(
 
 def intent_deferred(intent: ChainIntent, *, error: str) -> None:
     """Note why the signer refused; it looks again later, for its policy may have grown."""
-    type(intent)._default_manager.filter(pk=intent.pk, state=IntentState.REQUESTED).update(
+    type(intent)._default_manager.filter(pk=intent.pk, state=intent.state).update(
         error=error, attempts=F("attempts") + 1, due_at=_later(intent.attempts + 1)
     )
 

@@ -28,14 +28,19 @@ def party_get(*, holder: int) -> Party:
 
 
 def parties_behind(limit: int) -> list[int]:
-    """Return ids of parties whose eligibility the engine or a registry entry does not show yet."""
+    """Return ids of parties that wait for the engine, then of those that wait for the registry."""
     version = Party.objects.filter(holder=OuterRef("holder")).values("version")
     behind = HolderAddress.objects.annotate(version=Subquery(version)).filter(
         intent_version__lt=F("version")
     )
     unapplied = Party.objects.filter(version__gt=0, engine_sequence=None)
     unasked = Party.objects.filter(holder__in=behind.values("holder"))
-    return list(unapplied.union(unasked).order_by("id").values_list("id", flat=True)[:limit])
+    found = [*_ids(unapplied, limit), *_ids(unasked, limit)]
+    return list(dict.fromkeys(found))[:limit]
+
+
+def _ids(rows: QuerySet[Party], limit: int) -> list[int]:
+    return list(rows.order_by("id").values_list("id", flat=True)[:limit])
 
 
 def officer_get(username: str) -> Officer:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from django.conf import settings
-from django.db.models import Q, Sum
+from django.db.models import F, Q, Sum
 
 from custody import evidence
 from custody.errors import EvidenceInvalid, NotFound, NotYet
@@ -70,10 +70,11 @@ def account_addresses(numbers: Iterable[int]) -> dict[int, str]:
 
 
 def accounts_unready(limit: int) -> list[int]:
-    """Return accounts which the engine or the chain's registry does not know yet."""
+    """Return accounts that the engine does not know yet, then those unknown to the registry."""
     rows = Account.objects.filter(Q(engine_sequence=None) | Q(registered_at=None))
     rows = rows.exclude(kind=Account.Kind.OUTSIDE)
-    return list(rows.order_by("id").values_list("id", flat=True)[:limit])
+    ordered = rows.order_by(F("engine_sequence").asc(nulls_first=True), "id")
+    return list(ordered.values_list("id", flat=True)[:limit])
 
 
 def ledger_position() -> int:

@@ -17,14 +17,14 @@ WON = 10_000
 KILO = 1_000_000
 
 
-def _notice_refused(document: dict[str, Any], error: type[Exception], match: str = "") -> None:
+def _notice_refused(document: dict[str, Any], error: type[Exception], match: str = ".") -> None:
     before = (BankNotice.objects.count(), AuditRecord.objects.count())
     with pytest.raises(error, match=match):
         services.bank_notice_receive(document=document)
     assert (BankNotice.objects.count(), AuditRecord.objects.count()) == before
 
 
-def _receipt_refused(document: dict[str, Any], error: type[Exception], match: str = "") -> None:
+def _receipt_refused(document: dict[str, Any], error: type[Exception], match: str = ".") -> None:
     before = (VaultReceipt.objects.count(), VaultBar.objects.count(), AuditRecord.objects.count())
     with pytest.raises(error, match=match), transaction.atomic():
         services.vault_receipt_receive(document=document)
