@@ -6,7 +6,7 @@ records carry a CRC-32.
 """
 
 import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from uuid import UUID
 from zlib import crc32
@@ -126,32 +126,29 @@ def read_batch_header(data: bytes | memoryview) -> BatchHeader | None:
     return BatchHeader(first_sequence, records, payload_bytes)
 
 
-def read_records(header: BatchHeader, data: bytes | memoryview) -> Iterator[Sequenced | None]:
-    """Yield the records of a batch; None, once and last, for the first that is not sound."""
+def sound_records(header: BatchHeader, data: bytes | memoryview) -> list[bytes | memoryview]:
+    """Return the bodies of the records up to the first that is not sound; all when whole."""
+    bodies: list[bytes | memoryview] = []
     offset = BATCH_HEADER_BYTES
     end = offset + header.payload_bytes
-    for sequence in range(header.first_sequence, header.last_sequence + 1):
+    if len(data) < end:
+        return bodies
+    for _ in range(header.records):
         body_offset = offset + _RECORD_HEADER.size
-        if body_offset > min(end, len(data)):
-            yield None
-            return
+        if body_offset > end:
+            return bodies
         length, crc = _RECORD_HEADER.unpack_from(data, offset)
         offset = body_offset + length
         body = data[body_offset:offset]
-        if offset > end or len(body) != length or crc32(body) != crc:
-            yield None
-            return
-        try:
-            record = _decode(body)
-        except (msgspec.DecodeError, UnicodeDecodeError):
-            yield None
-            return
-        if record.sequence != sequence:
-            yield None
-            return
-        yield record
-    if offset != end:
-        yield None
+        if offset > end or crc32(body) != crc:
+            return bodies
+        bodies.append(body)
+    return bodies
+
+
+def read_record(body: bytes | memoryview) -> Sequenced:
+    """Return the command of a sound record. Raises `msgspec.DecodeError`."""
+    return _decode(body)
 
 
 def _aligned(size: int) -> int:

@@ -3,6 +3,8 @@
 import os
 from pathlib import Path
 
+import msgspec
+
 from matching.journal.format import (
     ALIGNMENT,
     BATCH_HEADER_BYTES,
@@ -12,10 +14,11 @@ from matching.journal.format import (
     JournalDamaged,
     OtherInstance,
     read_batch_header,
-    read_records,
+    read_record,
     read_segment_header,
     segment_path,
     segments,
+    sound_records,
 )
 from matching.protocol.commands import Sequenced
 
@@ -59,21 +62,25 @@ class JournalReader:
         """
         if self.segment is None and not self._open_first():
             return None
+        fresh = False
         while True:
             header = read_batch_header(self._bytes(BATCH_HEADER_BYTES))
-            if header is not None and header.first_sequence != self.seen_sequence + 1:
-                what = f"the batch begins at sequence {header.first_sequence}"
-                raise self._damage(self.seen_sequence + 1, what)
-            if header is not None and header.last_sequence <= self.sequence:
-                self.seen_sequence = header.last_sequence
-                self.offset += header.batch_bytes
-                continue
-            batch = None if header is None else self._batch(header)
-            if batch is not None:
-                return batch
-            following = self._following()
-            if following is not None:
+            if header is not None:
+                self._require_next(header)
+                bodies = sound_records(header, self._bytes(header.batch_bytes))
+                if len(bodies) == header.records:
+                    batch = self._batch(header, bodies)
+                    if batch:
+                        return batch
+                    fresh = False
+                    continue
+            if not fresh:
+                # The window may be older than what the writer has done since.
+                self._window = b""
+                fresh = True
+            elif (following := self._following()) is not None:
                 self._open(following)
+                fresh = False
             elif self._is_end():
                 return None
 
@@ -123,17 +130,28 @@ class JournalReader:
             start = 0
         return memoryview(self._window)[start : start + size]
 
-    def _batch(self, header: BatchHeader) -> list[Sequenced] | None:
-        """Return the batch at the position and step over it, or None when it is not whole."""
-        records = list(read_records(header, self._bytes(header.batch_bytes)))
-        if None in records:
-            # It may have been in the middle of being written; look again at the disk next time.
-            self._window = b""
-            return None
-        batch = [record for record in records if record and record.sequence > self.sequence]
-        self.sequence = self.seen_sequence = batch[-1].sequence
+    def _batch(self, header: BatchHeader, bodies: list[bytes | memoryview]) -> list[Sequenced]:
+        """Step over a whole batch; return what of it lies above the position."""
+        batch: list[Sequenced] = []
+        for sequence, body in enumerate(bodies, header.first_sequence):
+            if sequence <= self.sequence:
+                continue
+            try:
+                record = read_record(body)
+            except msgspec.DecodeError as error:
+                raise self._damage(sequence, f"a sound record is no command: {error}") from error
+            if record.sequence != sequence:
+                raise self._damage(sequence, f"the record says sequence {record.sequence}")
+            batch.append(record)
+        self.seen_sequence = header.last_sequence
+        self.sequence = max(self.sequence, header.last_sequence)
         self.offset += header.batch_bytes
         return batch
+
+    def _require_next(self, header: BatchHeader) -> None:
+        if header.first_sequence != self.seen_sequence + 1:
+            what = f"the batch begins at sequence {header.first_sequence}"
+            raise self._damage(self.seen_sequence + 1, what)
 
     def _following(self) -> Path | None:
         """Return the segment that continues exactly here: whatever precedes it is no loss."""
@@ -152,9 +170,10 @@ class JournalReader:
             header = read_batch_header(self._bytes(BATCH_HEADER_BYTES))
             if header is None:
                 raise self._damage(expected, "batch header has a wrong checksum")
-            records = list(read_records(header, self._bytes(header.batch_bytes)))
-            if None in records:
-                bad = header.first_sequence + len(records) - 1
+            bad = header.first_sequence + len(
+                sound_records(header, self._bytes(header.batch_bytes))
+            )
+            if bad <= header.last_sequence:
                 raise self._damage(bad, "record has a wrong checksum")
             return False
         later = [path for first, path in segments(self._directory) if first > expected]
