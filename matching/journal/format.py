@@ -140,7 +140,8 @@ def sound_records(header: BatchHeader, data: bytes | memoryview) -> list[bytes |
         length, crc = _RECORD_HEADER.unpack_from(data, offset)
         offset = body_offset + length
         body = data[body_offset:offset]
-        if offset > end or crc32(body) != crc:
+        # An empty body has the checksum 0, as zeros from a torn write would have it.
+        if not length or offset > end or crc32(body) != crc:
             return bodies
         bodies.append(body)
     return bodies

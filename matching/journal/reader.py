@@ -123,7 +123,7 @@ class JournalReader:
     def _bytes(self, size: int) -> memoryview:
         """Return up to `size` durable bytes at the position."""
         start = self.offset - self._window_offset
-        if start + size > len(self._window):
+        if not 0 <= start <= len(self._window) - size:
             self._window_offset = self.offset
             self._window = os.pread(self._fd, max(size, WINDOW_BYTES), self.offset)
             os.fdatasync(self._fd)

@@ -1,0 +1,119 @@
+"""The wire: every message round-trips, and garbage is refused without harm."""
+
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from matching.protocol import codec, commands, events, queries
+from matching.protocol.codec import (
+    Answer,
+    QueryAnswer,
+    Request,
+    StreamEntry,
+    answer_decode,
+    encode,
+    request_decode,
+    stream_entry_decode,
+)
+from matching.protocol.events import Applied
+
+integers = st.integers(-(2**63), 2**63 - 1)
+
+
+def _values(kind: Any) -> st.SearchStrategy[Any]:
+    """Any value of a message type, made from its fields."""
+    return st.from_type(kind)
+
+
+def _messages(union: Any) -> st.SearchStrategy[Any]:
+    return st.one_of([_structs(kind) for kind in union.__args__])
+
+
+def _structs(kind: Any) -> st.SearchStrategy[Any]:
+    fields = {field.name: _field(field.type) for field in msgspec.structs.fields(kind)}
+    return st.builds(kind, **fields)
+
+
+def _field(kind: Any) -> st.SearchStrategy[Any]:
+    if kind is int:
+        return integers
+    if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
+        return _structs(kind)
+    if getattr(kind, "__origin__", None) is tuple:
+        if kind.__args__[-1] is Ellipsis:
+            return st.lists(_field(kind.__args__[0]), max_size=3).map(tuple)
+        return st.tuples(*map(_field, kind.__args__))
+    return _values(kind)
+
+
+any_command = _messages(commands.AnyCommand)
+any_event = _messages(events.AnyEvent)
+applied = st.builds(
+    Applied, integers, integers, st.lists(any_event, min_size=1, max_size=4).map(tuple)
+)
+
+
+@given(integers, any_command | _messages(queries.AnyQuery))
+def test_request_round_trips(request_id: int, body: Any) -> None:
+    request = Request(request_id, body)
+    assert request_decode(encode(request)) == request
+    assert type(request_decode(encode(request)).body) is type(body)
+
+
+@given(integers, applied)
+def test_answer_and_stream_entry_round_trip(request_id: int, done: Applied) -> None:
+    answer = Answer(request_id, done.sequence, done.time_ns, done.events)
+    assert answer_decode(encode(answer)) == answer
+    entry = StreamEntry(request_id, (done, done))
+    assert stream_entry_decode(encode(entry)) == entry
+    assert entry.last_sequence == done.sequence
+
+
+@given(integers, _messages(queries.AnyReply))
+def test_query_answer_round_trips(request_id: int, reply: Any) -> None:
+    assert answer_decode(encode(QueryAnswer(request_id, reply))) == QueryAnswer(request_id, reply)
+
+
+@settings(max_examples=300)
+@given(st.binary(max_size=200))
+def test_garbage_is_refused(data: bytes) -> None:
+    for decode in (request_decode, answer_decode, stream_entry_decode):
+        with pytest.raises((msgspec.DecodeError, UnicodeDecodeError)):
+            decode(b"\xc1" + data)
+        try:
+            decoded = decode(data)
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            continue
+        assert decode(encode(decoded)) == decoded
+
+
+@given(integers, any_command, st.data())
+def test_flipped_request_is_another_request_or_refused(
+    request_id: int, body: Any, data: st.DataObject
+) -> None:
+    message = bytearray(encode(Request(request_id, body)))
+    message[data.draw(st.integers(0, len(message) - 1))] ^= data.draw(st.integers(1, 255))
+    try:
+        assert isinstance(request_decode(bytes(message)), Request)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        pass
+
+
+@pytest.mark.parametrize("opener", [b"\x91", b"\x81\xa1a", b"\xdd\xff\xff\xff\xff"])
+def test_deep_and_huge_claims_are_refused_cheaply(opener: bytes) -> None:
+    for data in (opener * 20_000, b"\x92\x01" + opener * 20_000):
+        with pytest.raises((msgspec.DecodeError, RecursionError)):
+            request_decode(data)
+
+
+def test_frame_is_the_message_behind_its_length() -> None:
+    assert codec.frame(b"abc") == b"\0\0\0\3abc"
+
+
+def test_tags_never_meet() -> None:
+    kinds = [*commands.AnyCommand.__args__, *queries.AnyQuery.__args__]
+    tags = [kind.__struct_config__.tag for kind in kinds]
+    assert len(set(tags)) == len(tags)
