@@ -18,6 +18,14 @@ def manage(command: str, *arguments: str) -> tuple[str, ...]:
     return (sys.executable, "manage.py", command, *arguments)
 
 
+def standing(command: str) -> tuple[str, ...]:
+    """Return the argument vector of a management command that runs until it is stopped.
+
+    Django's checks load every view, half of such a process' start; `make check` makes them once.
+    """
+    return manage(command, "--skip-checks")
+
+
 def module(name: str, *arguments: str) -> tuple[str, ...]:
     """Return the argument vector of a module; scripts' first lines break under long paths."""
     return (sys.executable, "-m", name, *arguments)
@@ -45,7 +53,7 @@ class Step:
 def _signer(body: str) -> Row:
     return Row(
         name=f"{body}-signer",
-        argv=manage(f"{body}_signer"),
+        argv=standing(f"{body}_signer"),
         level=2,
         needs=PARTS,
         trusted_with=(body,),
@@ -74,19 +82,19 @@ ROWS: tuple[Row, ...] = (
     Row(name="snapshots", argv=module("matching", "snapshots"), level=2, needs=("valkey",)),
     Row(
         name="projector",
-        argv=manage("trading_project"),
+        argv=standing("trading_project"),
         level=2,
         needs=("postgres", "valkey"),
     ),
     Row(
         name="marketdata",
-        argv=manage("marketdata_follow"),
+        argv=standing("marketdata_follow"),
         level=2,
         needs=("postgres", "valkey"),
     ),
-    Row(name="ledger", argv=manage("ledger_follow"), level=2, needs=("postgres", "valkey")),
-    Row(name="clearing", argv=manage("clearing_run"), level=2, needs=PARTS),
-    Row(name="venue-clearing", argv=manage("batches_propose"), level=2, needs=PARTS),
+    Row(name="ledger", argv=standing("ledger_follow"), level=2, needs=("postgres", "valkey")),
+    Row(name="clearing", argv=standing("clearing_run"), level=2, needs=PARTS),
+    Row(name="venue-clearing", argv=standing("batches_propose"), level=2, needs=PARTS),
     *(_signer(body) for body in BODIES),
     Row(
         name="worker",
@@ -98,7 +106,7 @@ ROWS: tuple[Row, ...] = (
     Row(
         name="beat",
         # The plain scheduler keeps no file: what sweeps every few seconds has nothing to remember.
-        argv=module("celery", "-A", "exchange.celery", "beat", "-S", "celery.beat.Scheduler"),
+        argv=module("celery", "-A", "exchange.beat", "beat", "-S", "celery.beat.Scheduler"),
         level=2,
         needs=("postgres", "valkey"),
     ),

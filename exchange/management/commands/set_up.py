@@ -10,6 +10,7 @@ from django.core.management.base import BaseCommand, CommandParser
 
 
 class Command(BaseCommand):
+    requires_system_checks = []
     help = "Run the named commands one after another; the first that fails ends it."
 
     def add_arguments(self, parser: CommandParser) -> None:
