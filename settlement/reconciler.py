@@ -109,7 +109,7 @@ def cut_take() -> Cut:
         ),
         _open_batch_moved(deployed, state, block),
         in_flight,
-        _reserves_moved(),
+        _reserves_moved(state.last_sequence),
     ]
     return Cut(
         sequence=reply.sequence,
@@ -295,9 +295,12 @@ def _mints_in_flight(deployed: Deployment, before: int, sequence: int, block: in
     return moved
 
 
-def _reserves_moved() -> Amounts:
-    """Return what suspense and the guarantee fund took over in settled batches."""
-    return _taken_over(list(ReserveMovement.objects.filter(batch__state="confirmed")))
+def _reserves_moved(settled: int) -> Amounts:
+    """Return what suspense and the guarantee fund took over in batches up to a sequence."""
+    standing = ReserveMovement.objects.filter(
+        batch__state="confirmed", batch__to_sequence__lte=settled
+    )
+    return _taken_over(list(standing))
 
 
 def _taken_over(movements: list[ReserveMovement]) -> Amounts:

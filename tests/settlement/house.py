@@ -22,6 +22,7 @@ from settlement import lanes, netting, obligations, selectors, services, settle
 from settlement.chain import client, encoding, lane
 from settlement.deployment import chain_deploy
 from settlement.models import Batch, Deployment
+from settlement.recomputation import JournaledFills
 from settlement.signer import ClearingSigner
 from tests.waiting import wait_until
 
@@ -41,11 +42,13 @@ class House:
     keys: dict[str, BodySigner]
     sequence: int = 0
     fills: int = 0
+    journal: JournaledFills = field(init=False)
     signer: ClearingSigner = field(init=False)
     _numbers: Iterable[int] = field(default_factory=lambda: iter(range(1000, 2000)))
 
     def __post_init__(self) -> None:
-        self.signer = ClearingSigner(self.keys["clearing"], {GOLD: (XAU, KRW), SILVER: (XAG, KRW)})
+        self.journal = JournaledFills({GOLD: (XAU, KRW), SILVER: (XAG, KRW)})
+        self.signer = ClearingSigner(self.keys["clearing"], self.journal)
 
     @classmethod
     def deployed(cls) -> "House":
@@ -171,7 +174,7 @@ class House:
         entry = StreamEntry(self.sequence, applied)
         self.sequence = entry.last_sequence
         obligations.obligations_store(entry)
-        self.signer.ingest(entry)
+        self.journal.ingest(entry)
         return entry
 
     def fill(

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 from django.db import DatabaseError, connection
+from eth_keys.constants import SECPK1_N
 
 from custody.models import Account
 from settlement import selectors, services
@@ -108,13 +109,22 @@ def submission_after(house: House, batch_id: int, from_sequence: int) -> dict[st
     }
 
 
-def test_batch_is_given_up_when_the_venues_signature_is_forged(house: House) -> None:
+@pytest.mark.parametrize(
+    "forged",
+    [None, b"", bytes(65), bytes(64), b"\xff" * 65, b"\x1b" * 65],
+    ids=["another's", "empty", "zeros", "short", "ones", "random"],
+)
+def test_batch_is_given_up_when_the_venues_signature_is_forged(
+    house: House, forged: bytes | None
+) -> None:
     one_fill(house)
     house.mine()
     composed = house.composed()
     typed = encoding.batch_typed(selectors.batch_domain(), composed.terms)
-    forged = house.keys["clearing"].sign_typed(typed)
-    batch = services.batch_submit(**submission(house, venue_signature=forged))
+    signature = house.keys["clearing"].sign_typed(typed)
+    batch = services.batch_submit(
+        **submission(house, venue_signature=signature if forged is None else forged)
+    )
     assert house.signer.sign_waiting() == 0
     batch.refresh_from_db()
     assert (batch.state, batch.clearing_signature) == ("unwound", None)
@@ -178,3 +188,15 @@ def test_database_refuses_when_what_was_signed_is_changed(house: House, statemen
     assert [[str(row) for row in rows] for rows in after] == [
         [str(row) for row in rows] for rows in before
     ]
+
+
+def test_batch_is_given_up_when_the_venues_signature_is_turned_over(house: House) -> None:
+    one_fill(house)
+    house.mine()
+    good = house.venue_signature(house.composed())
+    s = SECPK1_N - int.from_bytes(good[32:64], "big")
+    turned = good[:32] + s.to_bytes(32, "big") + bytes([55 - good[64]])
+    batch = services.batch_submit(**submission(house, venue_signature=turned))
+    assert house.signer.sign_waiting() == 0
+    batch.refresh_from_db()
+    assert (batch.state, batch.clearing_signature) == ("unwound", None)

@@ -50,9 +50,12 @@ SLOTS = 32
 def exchange(django_db_blocker: DjangoDbBlocker) -> Iterator[Stack]:
     """A whole exchange without its web door, which this process acts in."""
     name = f"{SESSION_INSTANCE.name}-books"
-    with Stack(name, processes=PROCESSES, durable=False) as stack:
-        with _inside(stack), django_db_blocker.unblock():
-            yield stack
+    with (
+        Stack(name, processes=PROCESSES, durable=False) as stack,
+        _inside(stack),
+        django_db_blocker.unblock(),
+    ):
+        yield stack
     stack.erase()
 
 
