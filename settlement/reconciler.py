@@ -107,7 +107,7 @@ def cut_take() -> Cut:
         _negated(
             netting.net(selectors.obligations_between(state.last_sequence + 1, reply.sequence))
         ),
-        _open_batch_moved(deployed, state, block),
+        open_batch_moved(deployed, state, block),
         in_flight,
         _reserves_moved(state.last_sequence),
     ]
@@ -251,7 +251,7 @@ def _chain_read(deployed: Deployment, block: int) -> tuple[Amounts, dict[int, in
     return chain, supply, escrow
 
 
-def _open_batch_moved(deployed: Deployment, state: client.SettlementState, block: int) -> Amounts:
+def open_batch_moved(deployed: Deployment, state: client.SettlementState, block: int) -> Amounts:
     """Return what the batch open at a block has debited and credited of accounts so far."""
     batch = Batch.objects.filter(batch_id=state.open_batch_id).first()
     if batch is None:

@@ -9,6 +9,7 @@ from django.db import connection
 from settlement import lanes, selectors, settle
 from settlement.chain import client, encoding, lane
 from settlement.models import Batch, ChainTransaction
+from settlement.reconciler import open_batch_moved
 from tests.settlement.house import KRW, REVENUE, SILVER, SUSPENSE, XAG, XAU, House
 
 
@@ -28,13 +29,7 @@ def gold_for_silver(house: House) -> tuple[int, int, int]:
 
 
 def assert_gold_for_silver(house: House, alice: int, bob: int, carol: int) -> None:
-    holdings = {
-        (number, asset): units
-        for number in (alice, bob, carol, REVENUE)
-        for asset in (KRW, XAU, XAG)
-        if (units := house.chain_units(number, asset))
-    }
-    assert holdings == {
+    assert holdings(house, alice, bob, carol) == {
         (bob, XAU): 50,
         (alice, XAG): 700,
         (carol, KRW): 4_820,
@@ -77,6 +72,35 @@ def test_proceeds_of_gold_buy_silver_when_settled_in_chunks(house: House) -> Non
     assert_gold_for_silver(house, *members)
     subjects = list(ChainTransaction.objects.order_by("nonce").values_list("subject", flat=True))
     assert subjects == ["batch:1:open", *(f"batch:1:chunk:{index}" for index in range(4))]
+
+
+@pytest.mark.usefixtures("chunked")
+def test_open_batch_explains_the_chain_when_only_debits_are_in(house: House) -> None:
+    members = gold_for_silver(house)
+    before = holdings(house, *members)
+    batch = house.signed()
+    house.rpc("evm_setAutomine", False)
+    house.advance(batch, "opening")
+    for _ in range(2):  # the opening, then every debit
+        house.mine(3)
+        settle.batch_advance(batch_id=batch.batch_id)
+    block, deployed = client.finalized_block(lanes.node()), house.deployment
+    state = client.settlement_state(lanes.node(), deployed.settlement, block)
+    assert (state.open_batch.next_chunk, state.open_batch.status) == (2, client.Status.COLLECTING)
+    moved = open_batch_moved(deployed, state, block)
+    assert holdings(house, *members) == {
+        key: units for key in before if (units := before[key] + moved.get(key, 0))
+    }
+    assert sum(moved.values()) < 0
+
+
+def holdings(house: House, *accounts: int) -> dict[tuple[int, int], int]:
+    return {
+        (number, asset): units
+        for number in (*accounts, REVENUE)
+        for asset in (KRW, XAU, XAG)
+        if (units := house.chain_units(number, asset))
+    }
 
 
 def test_trades_that_cancel_out_are_settled_when_nothing_moves(house: House) -> None:
