@@ -1,7 +1,7 @@
 """Follow the engine's events from the Redis Stream, and from the journal where the stream fails."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from time import monotonic
 
 from matching.client.address import EngineAddress
@@ -27,7 +27,7 @@ def follow(
     after_sequence: int,
     block_ms: int = 1_000,
     journal_only: bool = False,
-) -> Iterator[StreamEntry | None]:
+) -> Generator[StreamEntry | None, None, None]:
     """Yield the engine's batches after `after_sequence`, in order and without a gap, for ever.
 
     Each entry's `applied` holds sequences above the position only (at most one engine batch of

@@ -151,10 +151,14 @@ class Server:
                 self._drop(connection)
 
     def _drain(self) -> None:
-        """Answer every whole frame that has been received, then close."""
+        """Take once more what waits on each connection, answer every whole frame, then close."""
         self._selector.unregister(self._listener)
         self._listener.close()
         self._path.unlink(missing_ok=True)
+        for connection in list(self._connections.values()):
+            if not connection.has_frame and connection.takes_requests:
+                connection.receive()
+            self._attend(connection)
         until = monotonic() + DRAIN_S
         while monotonic() < until:
             self._process()
