@@ -4,21 +4,25 @@ from django.db import migrations
 
 from compliance.database import append_only
 
+# Per statement over what it adds, not deferred and per row: nothing but inserts can touch postings,
+# so an entry to which every statement adds zero sums to zero; and no plan can turn into a scan.
 BALANCED = """
 CREATE FUNCTION custody_entry_balanced() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE
     unbalanced record;
 BEGIN
-    SELECT asset_id, sum(amount_units) AS units INTO unbalanced FROM custody_posting
-        WHERE entry_id = NEW.entry_id GROUP BY asset_id HAVING sum(amount_units) <> 0 LIMIT 1;
+    SELECT entry_id, asset_id, sum(amount_units) AS units INTO unbalanced FROM added
+        GROUP BY entry_id, asset_id HAVING sum(amount_units) <> 0 LIMIT 1;
     IF FOUND THEN
         RAISE EXCEPTION 'entry % does not balance: asset % sums to %',
-            NEW.entry_id, unbalanced.asset_id, unbalanced.units USING ERRCODE = 'check_violation';
+            unbalanced.entry_id, unbalanced.asset_id, unbalanced.units
+            USING ERRCODE = 'check_violation',
+                HINT = 'insert all postings of an entry by one statement';
     END IF;
     RETURN NULL;
 END $$;
-CREATE CONSTRAINT TRIGGER custody_entry_balanced AFTER INSERT ON custody_posting
-    DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION custody_entry_balanced();
+CREATE TRIGGER custody_entry_balanced AFTER INSERT ON custody_posting
+    REFERENCING NEW TABLE AS added FOR EACH STATEMENT EXECUTE FUNCTION custody_entry_balanced();
 """
 BALANCED_REVERSE = """
 DROP TRIGGER custody_entry_balanced ON custody_posting;

@@ -203,11 +203,10 @@ def test_database_refuses_an_entry_that_does_not_balance(
 ) -> None:
     with pytest.raises(IntegrityError, match="does not balance"), transaction.atomic():
         entry = Entry.objects.create(sequence=1, index=0, kind="fill", reference="x", time=EPOCH)
-        for account, asset, units in postings:
-            Posting.objects.create(
-                entry=entry, account_id=account, asset_id=asset, amount_units=units
-            )
-        connection.check_constraints()
+        Posting.objects.bulk_create(
+            Posting(entry=entry, account_id=account, asset_id=asset, amount_units=units)
+            for account, asset, units in postings
+        )
     assert not Entry.objects.exists()
 
 
