@@ -4,13 +4,15 @@ A batch of entries and the position behind it are one transaction. What must not
 event means (projection.py).
 """
 
+import logging
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import fields
 from operator import attrgetter
 
-from django.db import connection, transaction
+from django.db import InterfaceError, OperationalError, connection, transaction
 
+from compliance.process import DATABASE_RETRY_S, Stop
 from exchange.listings import services as listings
 from exchange.trading.errors import ProjectionFault
 from exchange.trading.locks import projector_position_lock
@@ -27,6 +29,8 @@ COMMANDS_MAX = 4_000
 # An entry older than this is one of many to catch up with, and waits for others to share a commit.
 FRESH_NS = 250_000_000
 IDLE_MS = 200
+
+logger = logging.getLogger(__name__)
 
 _ORDER_COLUMNS = tuple(field.name for field in fields(OrderRecord))
 _FILL_COLUMNS = tuple(field.name for field in fields(FillRecord))
@@ -52,12 +56,22 @@ _UPDATE = (
 )
 
 
-def project(address: EngineAddress, *, stopping: Callable[[], bool]) -> None:
-    """Follow the engine until `stopping`.
+def project(address: EngineAddress, *, stop: Stop) -> None:
+    """Follow the engine until `stop`; a lost database is waited for.
 
-    Raises `ProjectionFault`, `FollowFailed`, database errors; whatever it raises, running it again
-    carries on behind the last commit.
+    Raises `ProjectionFault`, `FollowFailed`, other database errors; whatever it raises, running it
+    again carries on behind the last commit.
     """
+    while not stop:
+        try:
+            _project(address, stop)
+        except (OperationalError, InterfaceError) as error:
+            logger.warning("database lost (%s): trying again", error)
+            connection.close()
+            stop.wait(DATABASE_RETRY_S)
+
+
+def _project(address: EngineAddress, stop: Stop) -> None:
     position = projector_position()
     pending: list[StreamEntry] = []
     commands = 0
@@ -69,7 +83,7 @@ def project(address: EngineAddress, *, stopping: Callable[[], bool]) -> None:
         if pending and (fresh or commands >= COMMANDS_MAX):
             position = entries_project(pending, after_sequence=position)
             pending, commands = [], 0
-        if stopping():
+        if stop:
             return
 
 

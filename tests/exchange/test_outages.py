@@ -14,8 +14,9 @@ from tests.waiting import wait_until
 
 @pytest.fixture
 def shaken(venue: Venue) -> Iterator[Stack]:
-    """The parts, which are all running and caught up again afterwards."""
+    """The parts, which are all running and have taken in a last command afterwards."""
     yield venue.stack
+    venue.trader().fund(krw=1)
     wait_until(lambda: _lags(venue) == {"projector": 0, "marketdata": 0})
 
 

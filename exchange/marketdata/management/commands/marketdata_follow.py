@@ -1,10 +1,10 @@
 """Keep books, trades and tickers in Valkey until told to stop."""
 
-import signal
 from typing import Any
 
 from django.core.management.base import BaseCommand
 
+from compliance.process import Stop
 from exchange.marketdata.follower import marketdata_follow
 from matching.client import engine_address
 
@@ -13,7 +13,5 @@ class Command(BaseCommand):
     help = __doc__
 
     def handle(self, *args: Any, **options: Any) -> None:
-        stopped: list[int] = []
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda received, frame: stopped.append(received))
-        marketdata_follow(engine_address(), stopping=lambda: bool(stopped))
+        stop = Stop()
+        marketdata_follow(engine_address(), stopping=lambda: bool(stop))

@@ -13,5 +13,4 @@ class Command(BaseCommand):
     help = __doc__
 
     def handle(self, *args: Any, **options: Any) -> None:
-        stop = Stop()
-        project(engine_address(), stopping=lambda: bool(stop))
+        project(engine_address(), stop=Stop())
