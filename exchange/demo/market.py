@@ -18,9 +18,9 @@ from exchange.demo.officers import ENROLMENT, Officers
 from exchange.demo.trader import Trader
 from exchange.demo.waiting import wait_until
 from exchange.listings.defaults import default_listings
-from exchange.listings.models import Instrument
+from exchange.listings.selectors import instruments
 from exchange.listings.services import instrument_list
-from exchange.members.models import Member
+from exchange.listings.terms import InstrumentTerms
 from exchange.members.scopes import Scope
 from exchange.members.services import api_key_create, member_admit
 from matching.protocol.units import InstrumentClass, Phase
@@ -44,23 +44,17 @@ class Market:
 
     def open(self) -> None:
         """List the default instruments and open them by an act of the venue."""
-        listed = [
+        for listing in default_listings(BASE_PRICES):
             instrument_list(listing=listing, actor=ENROLMENT)
-            for listing in default_listings(BASE_PRICES)
-        ]
-        for row in listed:
-            if row.phase != Phase.CONTINUOUS:
-                self.phase_set(row.id, Phase.CONTINUOUS, "the market opens")
-        wait_until(
-            lambda: not Instrument.objects.exclude(phase=Phase.CONTINUOUS).exists(),
-            "the instruments to open",
-        )
+        for terms in self._closed():
+            self.phase_set(terms.id, Phase.CONTINUOUS, "the market opens")
+        wait_until(lambda: not self._closed(), "the instruments to open")
 
     def phase_set(self, instrument: int, phase: Phase, reason: str) -> None:
         """Move an instrument's phase by two officers of the venue, and wait until it is done."""
         payload = {"instrument": instrument, "phase": int(phase)}
-        act = self.officers.decide("venue.set_phase", payload, reason)
-        wait_until(lambda: act_get(act.id).state == "executed", f"phase {phase.name}")
+        act_id = self.officers.decide("venue.set_phase", payload, reason)
+        wait_until(lambda: act_get(act_id).state == "executed", f"phase {phase.name}")
 
     def members_admit(
         self, names: Collection[str], classes: int = InstrumentClass.METAL
@@ -79,7 +73,7 @@ class Market:
             )
         wait_until(lambda: self._identified(holders.values()), "the members' identification")
         traders = [
-            self.key_make(member_admit(holder=holder, label=name, actor=ENROLMENT))
+            self.key_make(member_admit(holder=holder, label=name, actor=ENROLMENT).account_id, name)
             for name, holder in holders.items()
         ]
         numbers = [trader.account for trader in traders]
@@ -117,12 +111,16 @@ class Market:
             "mints to be final on chain and credited in the engine",
         )
 
-    def key_make(self, member: Member) -> Trader:
-        """Return the member with a fresh API key."""
+    def key_make(self, account: int, label: str) -> Trader:
+        """Return the member of an account with a fresh API key."""
         key, secret = api_key_create(
-            account=member.account_id, scopes=[Scope.READ, Scope.TRADE], actor=ENROLMENT
+            account=account, scopes=[Scope.READ, Scope.TRADE], actor=ENROLMENT
         )
-        return Trader(self.base_url, member.label, member.account_id, key.access_key, secret)
+        return Trader(self.base_url, label, account, key.access_key, secret)
+
+    def _closed(self) -> list[InstrumentTerms]:
+        listed = instruments(fresh=True).values()
+        return [terms for terms in listed if terms.phase != Phase.CONTINUOUS]
 
     def _identified(self, holders: Collection[int]) -> bool:
         return all(party_get(holder=h).engine_sequence is not None for h in holders)

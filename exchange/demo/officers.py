@@ -4,12 +4,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 from compliance import officer_keys, policy, selectors
 from compliance.acts import act_body
-from compliance.models import Act, Body
 from compliance.services import act_approve, act_draft, act_propose, officer_create
+from exchange.stack.instance import BODIES
 
 ENROLMENT = "process:demo"
 
@@ -23,7 +23,7 @@ class Officers:
     def enrol(self) -> None:
         """Give each body a proposer and an approver; again changes nothing."""
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        for body in Body.values:
+        for body in BODIES:
             for role in ("first", "second"):
                 username = f"{body}-{role}"
                 if self._key(username).exists():
@@ -32,8 +32,8 @@ class Officers:
                 officer_create(username=username, body=body, public_key=public_key, actor=ENROLMENT)
                 policy.officer_trust(body, username, public_key)
 
-    def decide(self, kind: str, payload: Mapping[str, Any], reason: str) -> Act:
-        """Propose an act by one officer of its body and approve it by the other."""
+    def decide(self, kind: str, payload: Mapping[str, Any], reason: str) -> UUID:
+        """Propose an act by one officer of its body, approve it by the other; return its id."""
         act_id, body = uuid4(), act_body(kind)
         draft = act_draft(kind=kind, payload=payload)
         content: dict[str, Any] = {"kind": kind, "payload": draft, "reason": reason}
@@ -48,11 +48,12 @@ class Officers:
             act_id=act_id,
             **content,
         )
-        return act_approve(
+        act_approve(
             act_id=act_id,
             officer=selectors.officer_get(f"{body}-second"),
             signature=signature("second"),
         )
+        return act_id
 
     def _key(self, username: str) -> Path:
         return self.folder / f"{username}.key"

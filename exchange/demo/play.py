@@ -10,7 +10,9 @@ from rich.console import Console
 from exchange.demo import report, session
 from exchange.demo.market import Market
 from exchange.demo.waiting import wait_until
-from exchange.trading.models import Fill
+from exchange.trading.selectors import fills_count, projector_position
+from matching.client import engine
+from matching.protocol.queries import GetStatus, Status
 from matching.protocol.units import InstrumentClass
 from settlement.reconciler import reconcile
 from settlement.selectors import settled_fills
@@ -45,10 +47,10 @@ def play(base_url: str, out: Path, console: Console, progress: Progress) -> bool
     with progress("settling on chain until final"):
         wait_until(_all_settled, "every fill to be final on chain", timeout_s=120)
     with progress("comparing engine, ledger, chain, vault and bank"):
-        reconciliation = reconcile()
-    found = report.figures(traded, reconciliation)
+        compared = reconcile().report
+    found = report.figures(traded, compared)
     labels = {trader.account: trader.label for trader in (*traders, outsider)} | {2: "revenue"}
-    report.books_show(console, reconciliation.report, labels)
+    report.books_show(console, compared, labels)
     report.figures_show(console, found, traded.refusals)
     out.parent.mkdir(parents=True, exist_ok=True)
     out.write_text(json.dumps(found, indent=1) + "\n")
@@ -58,13 +60,8 @@ def play(base_url: str, out: Path, console: Console, progress: Progress) -> bool
 
 
 def _all_settled() -> bool:
-    from exchange.trading.selectors import projector_position
-    from matching.client import engine
-    from matching.protocol.queries import GetStatus, Status
-
     status = engine().ask(GetStatus())
     assert isinstance(status, Status)
     return (
-        projector_position() >= status.sequence
-        and Fill.objects.count() == status.fills == settled_fills()
+        projector_position() >= status.sequence and fills_count() == status.fills == settled_fills()
     )

@@ -5,34 +5,31 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
-from django.db.models import Sum
 from rich.console import Console
 from rich.table import Table
 
 from custody import selectors as custody
 from exchange.demo.session import Session
-from exchange.trading.models import Fill
-from settlement.models import Batch, BatchState, Reconciliation
-from settlement.selectors import settled_fills
+from exchange.trading.selectors import fills_count
+from settlement.selectors import settled_totals
 
 NS_PER_MS = 1_000_000
 
 
-def figures(session: Session, reconciliation: Reconciliation) -> dict[str, Any]:
+def figures(session: Session, report: Mapping[str, Any]) -> dict[str, Any]:
     """Return the demo's figures; `ack_ms` are over HTTP as a member sees them, signing left out."""
-    confirmed = Batch.objects.filter(state=BatchState.CONFIRMED)
-    gas = confirmed.aggregate(gas=Sum("gas_used"), fills=Sum("fills"))
+    settled = settled_totals()
     cuts = statistics.quantiles(session.ack_ns, n=100, method="inclusive")
     return {
         "orders": session.orders,
         "refusals": sum(session.refusals.values()),
-        "fills": Fill.objects.count(),
-        "settled_fills": settled_fills(),
-        "batches": confirmed.count(),
-        "gas_per_fill": round(gas["gas"] / gas["fills"]) if gas["fills"] else 0,
+        "fills": fills_count(),
+        "settled_fills": settled.fills,
+        "batches": settled.batches,
+        "gas_per_fill": settled.gas_used // max(settled.fills, 1),
         "ack_ms_p50": round(cuts[49] / NS_PER_MS, 2),
         "ack_ms_p99": round(cuts[98] / NS_PER_MS, 2),
-        "mismatches": reconciliation.mismatches + len(reserve_mismatches(reconciliation.report)),
+        "mismatches": len(report["mismatches"]) + len(reserve_mismatches(report)),
     }
 
 

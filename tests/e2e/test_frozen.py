@@ -51,7 +51,8 @@ def test_earlier_fills_settle_and_nothing_later_when_a_member_is_frozen(
     open_orders = seller.send("GET", "/v1/orders", query={"state": "open"})
 
     def cancelled() -> bool:
-        return seller.send("GET", "/v1/orders", query={"state": "open"}).document["orders"] == []
+        listed = seller.send("GET", "/v1/orders", query={"state": "open"}).document
+        return bool(listed["orders"] == [])
 
     assert open_orders.status == 200
     wait_until(cancelled)

@@ -8,7 +8,7 @@ from django.core.management.base import BaseCommand
 
 from exchange.demo.market import Market
 from exchange.demo.play import FUNDS
-from exchange.members.models import Member
+from exchange.members.selectors import member_by_label
 
 LABEL = "Demo member"
 
@@ -20,10 +20,10 @@ class Command(BaseCommand):
         market = Market(os.environ.get("NEXUS_WEB_URL", ""))
         market.found()
         market.open()
-        member = Member.objects.filter(label=LABEL).first()
+        member = member_by_label(LABEL)
         if member is None:
             (trader,) = market.members_admit([LABEL])
             market.fund({trader.account: FUNDS})
         else:
-            trader = market.key_make(member)
+            trader = market.key_make(member.account_id, LABEL)
         self.stdout.write(json.dumps(trader.credentials()))
