@@ -147,8 +147,8 @@ def act_retry(*, act_id: UUID, error: str) -> Act:
     """Leave an approved act to the sweeper, later each time, with what stood in the way."""
     act = locks.act_lock(act_id)
     if act.state == Act.State.APPROVED:
-        act.attempts += 1
         act.due_at = timezone.now() + timedelta(seconds=min(2**act.attempts, RETRY_DELAY_MAX_S))
+        act.attempts += 1
         act.result = {"waiting": error}
         act.save(update_fields=["attempts", "due_at", "result"])
     return act
