@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
@@ -46,11 +47,8 @@ def books_show(console: Console, report: Mapping[str, Any], labels: Mapping[int,
         decimals = assets[asset].decimals
         return f"{Decimal(units).scaleb(-decimals):,.{decimals}f}"
 
-    table = Table(
-        title=f"one cut: engine sequence {report['sequence']}, block {report['block_number']}"
-    )
-    for name in ("account", "asset", "engine", "ledger", "chain", ""):
-        table.add_column(name, justify="left" if name in {"account", "asset"} else "right")
+    cut = f"engine sequence {report['sequence']}, block {report['block_number']}"
+    table = _table(f"all books at one cut: {cut}", "account asset", "engine ledger chain")
     for row in report["accounts"]:
         values = [row["engine"], row["ledger"], row["chain"]]
         agrees = len({*values}) == 1
@@ -61,10 +59,10 @@ def books_show(console: Console, report: Mapping[str, Any], labels: Mapping[int,
             "[green]=" if agrees else "[bold red]≠",
         )
     console.print(table)
-    reserves = Table(title="reserves")
-    for name in ("asset", "tokens on chain", "vault or bank", ""):
-        reserves.add_column(name, justify="left" if name == "asset" else "right")
+    reserves = _table("tokens on chain, and what vault and bank hold", "asset", "supply reserve")
     for row in report["assets"]:
+        if not row["supply"] and not row["outside_holdings"]:
+            continue
         reserves.add_row(
             assets[row["asset"]].code,
             shown(row["asset"], row["supply"]),
@@ -76,9 +74,18 @@ def books_show(console: Console, report: Mapping[str, Any], labels: Mapping[int,
         console.print(f"[bold red]{mismatch['message']}", soft_wrap=True)
 
 
+def _table(title: str, names: str, amounts: str) -> Table:
+    table = Table(title=title, box=SIMPLE_HEAD, title_justify="left")
+    for name in names.split():
+        table.add_column(name, no_wrap=True)
+    for name in (*amounts.split(), ""):
+        table.add_column(name, justify="right", no_wrap=True)
+    return table
+
+
 def figures_show(console: Console, found: Mapping[str, Any], refusals: Mapping[str, int]) -> None:
     """Print the figures, and what was refused under which code."""
-    table = Table(title="the session", show_header=False)
+    table = Table(title="the session", box=SIMPLE_HEAD, title_justify="left", show_header=False)
     for name, value in found.items():
         table.add_row(name.replace("_", " "), f"{value:,}")
     console.print(table)
