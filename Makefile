@@ -15,6 +15,9 @@ override stamp := .venv/.requirements-dev.lock
 override lock_options := --quiet --python-version 3.11 --generate-hashes --no-emit-index-url \
 	--no-emit-find-links --custom-compile-command "make lock"
 
+# Two workers, whatever the machine has: each may run a database, a chain and a whole exchange.
+override workers := -n 2 --dist loadgroup
+
 .DEFAULT_GOAL := help
 .PHONY: help setup demo up test test-slow check lock clean
 
@@ -46,10 +49,10 @@ up: setup ## run the exchange until Ctrl-C
 	@$(python) -m exchange.stack up
 
 test: setup ## run the tests
-	@$(python) -m pytest
+	@$(python) -m pytest $(workers)
 
 test-slow: setup ## run the tests that take long
-	@$(python) -m pytest -m slow
+	@$(python) -m pytest $(workers) -m slow
 
 check: setup ## lint, format, types, import contracts, migrations, contract artefacts
 	$(python) -m ruff check .

@@ -32,6 +32,17 @@ def _instance_erase(instance: Instance) -> None:
         instance.erase()
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Let one worker run all tests of a module, and one all tests of the shared exchange.
+
+    So that two workers start nothing twice that a module or the session shares.
+    """
+    for item in items:
+        shared = isinstance(item, pytest.Function) and "stack" in item.fixturenames
+        group = "exchange" if shared else item.nodeid.split("::")[0]
+        item.add_marker(pytest.mark.xdist_group(group))
+
+
 @pytest.fixture(scope="session")
 def parts() -> Iterator[Stack]:
     """PostgreSQL and Valkey of this session, for tests inside this process."""
