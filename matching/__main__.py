@@ -8,6 +8,7 @@ import msgspec
 
 from matching.journal import JournalDamaged, OtherInstance
 from matching.runtime.lease import LeaseHeld
+from matching.runtime.publisher import Fenced
 from matching.runtime.replay import replay, take_snapshot
 from matching.runtime.run import run
 from matching.runtime.settings import settings
@@ -40,7 +41,7 @@ def main() -> int:
             case "snapshots":
                 where = settings()
                 keep_snapshots(where.journal_dir, where.instance, arguments.every_commands)
-    except (JournalDamaged, OtherInstance, LeaseHeld, LookupError, ValueError) as refusal:
+    except (JournalDamaged, OtherInstance, LeaseHeld, Fenced, LookupError, ValueError) as refusal:
         print(f"{type(refusal).__name__}: {refusal}", file=sys.stderr)
         return 1
     return 0

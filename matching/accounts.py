@@ -93,6 +93,8 @@ class Account:
 class Accounts(dict[int, Account]):
     """All accounts by number, and the sum per asset of what was credited and not yet debited."""
 
+    __slots__ = ("day_end_ns", "holders", "movements", "outstanding", "revenue", "trade_day")
+
     def __init__(self) -> None:
         self.holders: dict[int, Holder] = {}
         self.revenue: Account | None = None

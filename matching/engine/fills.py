@@ -32,6 +32,7 @@ class Taker:
         "account",
         "book",
         "by_cash",
+        "opposite",
         "order_id",
         "prevention",
         "reason",
@@ -52,6 +53,7 @@ class Taker:
         self.order_id = order_id
         self.account = account
         self.book = book
+        self.opposite = book.asks if side is _BUY else book.bids
         self.side = side
         self.remaining = lots
         self.prevention = prevention
@@ -62,7 +64,7 @@ class Taker:
 def take(state: State, taker: Taker, limit_key: int, events: list[AnyEvent]) -> None:
     """Match the taker against all levels up to `limit_key` (ask price, or negated bid price)."""
     book = taker.book
-    opposite = book.asks if taker.side is _BUY else book.bids
+    opposite = taker.opposite
     holder = taker.account.holder.id
     while taker.remaining and taker.reason is None and opposite.best <= limit_key:
         maker = next(iter(opposite.levels[opposite.best].values()))
@@ -118,7 +120,9 @@ def _fill(state: State, taker: Taker, maker: Order, lots: int, events: list[AnyE
         taken[base_asset] += base
         taken[quote_asset] -= quote + taker_fee
     else:
-        freed = maker.held_units - book.hold_units(Side.BUY, price, maker_left, maker.hold_ppm)
+        freed = maker.held_units
+        if maker_left:
+            freed -= book.hold_units(_BUY, price, maker_left, maker.hold_ppm)
         assert freed >= quote + maker_fee, "a hold must cover its fills"
         maker_account.held[quote_asset] -= freed
         given[quote_asset] += freed - quote - maker_fee
@@ -133,7 +137,7 @@ def _fill(state: State, taker: Taker, maker: Order, lots: int, events: list[AnyE
     maker.held_units -= freed
     if not maker_left:
         del maker_account.orders[maker.id]
-        book.remove(maker)
+        taker.opposite.remove(price if buying else -price, maker.id)
     book.last_price_ticks = price
     state.fills += 1
     events.append(
@@ -209,7 +213,7 @@ def unfillable(taker: Taker, limit_key: int) -> Refusal | None:
     An own order in the way ends the incoming one, unless the older one is to be cancelled.
     """
     book = taker.book
-    opposite = book.asks if taker.side is _BUY else book.bids
+    opposite = taker.opposite
     holder = taker.account.holder.id
     skips_own = taker.prevention is SelfTradePrevention.CANCEL_OLDEST
     wanted = taker.remaining

@@ -49,6 +49,7 @@ def place_order(state: State, sequence: int, command: PlaceOrder) -> Events:
     price = command.price_ticks
     lots = command.quantity_lots
     force = command.time_in_force
+    holder = account.holder
     if not (
         command.kind is _LIMIT
         and (force is _GTC or not command.post_only)
@@ -56,30 +57,31 @@ def place_order(state: State, sequence: int, command: PlaceOrder) -> Events:
         and 0 < lots <= book.quantity_lots_max
         and book.phase is _CONTINUOUS
         and account.trades
-        and account.holder.allowed & book.class_bit
+        and holder.allowed & book.class_bit
         and is_client_order_id(name)
     ):
         refusal = order_refusal(account, book, command)
         return refusal or _take(state, account, book, _accept(sequence, command), _ANY_PRICE)
+    side = command.side
     notional = price * lots * book.quote_units_per_tick_lot
-    if command.side is _BUY:
+    if side is _BUY:
         asset = book.quote_asset
         held = notional + notional * book.hold_ppm // PARTS_PER_MILLION
-        limit_key, own, opposite = price, book.bids, book.asks
+        key, own, opposite = -price, book.bids, book.asks
     else:
         asset = book.base_asset
         held = lots * book.base_units_per_lot
-        limit_key, own, opposite = -price, book.asks, book.bids
+        key, own, opposite = price, book.asks, book.bids
     if notional > UNITS_MAX or held > account.available.get(asset, 0):
         return hold_refusal(account, asset, notional, held)
-    if opposite.best <= limit_key or force is not _GTC:
-        return _take(state, account, book, _accept(sequence, command), limit_key)
     accepted = _accept(sequence, command)
+    if opposite.best <= -key or force is not _GTC:
+        return _take(state, account, book, accepted, -key)
     order = Order(
         sequence,
         account.id,
-        account.holder.id,
-        command.side,
+        holder.id,
+        side,
         price,
         lots,
         held,
@@ -91,7 +93,11 @@ def place_order(state: State, sequence: int, command: PlaceOrder) -> Events:
     account.held[asset] += held
     account.ids[name] = accepted
     account.orders[sequence] = order
-    own.add(-limit_key, order)
+    level = own.levels.get(key)
+    if level is None:
+        own.add(key, order)
+    else:
+        level[sequence] = order
     return (accepted,)
 
 

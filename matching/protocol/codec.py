@@ -21,7 +21,10 @@ class Request(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
 
 class Answer(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=1):
-    """The answer to a command: what it did, once journal and standby hold it."""
+    """The answer to a command: what it did, once journal and standby hold it.
+
+    Sequence 0 says that the command was never sequenced: its one event is a `Refused`.
+    """
 
     request_id: int
     sequence: int

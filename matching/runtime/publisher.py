@@ -35,13 +35,15 @@ def published_sequence(stream: Stream) -> int | None:
 class Publisher:
     """Publishes in order in its own thread; `submit` never waits.
 
-    `on_fenced` is called once, from the thread, when a newer engine leads; that ends publication.
+    When a newer engine leads, `fenced` says so, publication ends, and `on_fenced` is called once
+    from the thread.
     """
 
     def __init__(
         self, stream: Stream, epoch: int, sequence: int, on_fenced: Callable[[], None]
     ) -> None:
         self.published_sequence = sequence
+        self.fenced: Fenced | None = None
         self._stream = stream
         self._epoch = epoch
         self._first_sequence = sequence
@@ -89,6 +91,7 @@ class Publisher:
                 self._round(entries)
             except Fenced as fenced:
                 log("fenced", what=str(fenced))
+                self.fenced = fenced
                 self._on_fenced()
                 return
             except StreamError as error:

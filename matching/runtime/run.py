@@ -18,8 +18,8 @@ PUBLISHER_CLOSE_S = 5.0
 def run(settings: Settings) -> None:
     """Recover, serve until SIGTERM or SIGINT, drain.
 
-    Raises `LeaseHeld`, `JournalDamaged`, `OtherInstance` before the socket exists, `OSError` when
-    the journal cannot be synced: the process must end then.
+    Raises `LeaseHeld`, `JournalDamaged`, `OtherInstance` before the socket exists; `Fenced` after
+    the drain when another engine leads; `OSError` when the journal cannot be synced.
     """
     settings.journal_dir.mkdir(parents=True, exist_ok=True)
     lease = Lease(settings.journal_dir)
@@ -49,3 +49,5 @@ def run(settings: Settings) -> None:
     journal.close()
     lease.release()
     log("stopped", sequence=engine.sequence)
+    if publisher.fenced is not None:
+        raise publisher.fenced

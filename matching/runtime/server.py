@@ -12,7 +12,8 @@ from matching.runtime.connection import CLIENT_CLOSED, Connection
 from matching.runtime.log import log
 from matching.runtime.pipeline import COMMANDS_MAX, Item, Pipeline
 
-CONNECTIONS_MAX = 1_024
+# Below the 1,024 files that a process may usually open.
+CONNECTIONS_MAX = 512
 # Of one connection in one batch, so that nobody is crowded out; in bytes, what its buffer can hold
 # (twice 64 KiB) and what that grows by in the journal.
 COMMANDS_PER_CONNECTION_MAX = 256

@@ -3,9 +3,14 @@
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import settings
 
 from tests.matching.market import Market, opening
 from tests.matching.processes import EngineHost, Following
+
+# A loaded machine is slow, not wrong.
+settings.register_profile("matching", deadline=None)
+settings.load_profile("matching")
 
 
 @pytest.fixture

@@ -97,7 +97,7 @@ def _through_bytes(image: Image) -> Image:
     return msgspec.msgpack.decode(encode(image), type=Image)
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(commands, st.data())
 def test_any_commands_conserve_balances_and_replay_alike(
     given_commands: list[AnyCommand], data: st.DataObject
@@ -129,7 +129,7 @@ def _assert_replays_alike(market: Market, engine: Engine, start: int) -> None:
     assert engine.state_hash() == market.engine.state_hash()
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(commands)
 def test_fills_alone_explain_every_balance(given_commands: list[AnyCommand]) -> None:
     """What followers post from events is what the engine holds."""

@@ -72,6 +72,7 @@ def test_older_epoch_is_refused_by_redis_and_told_so(stream: Stream) -> None:
     wait_until(lambda: stream.read(Place(1, 1), 1))
     old.submit(_entry(2))
     assert fenced.wait(10)
+    assert "epoch 2, ours is 1" in str(old.fenced)
     assert published_sequence(stream) == 1
     with pytest.raises(AlreadyBehind):
         stream.fence(1, 1)
@@ -212,3 +213,12 @@ def test_snapshot_process_writes_what_a_start_uses(running: EngineHost) -> None:
     running.start()
     assert running.status(with_state_hash=True).state_hash == status.state_hash
     assert f'"snapshot":{older}' in running.log and "snapshot_damaged" in running.log
+
+
+def test_engine_that_was_fenced_ends_with_the_reason(running: EngineHost) -> None:
+    stream = Stream(running.valkey.url, running.address.instance)
+    stream.fence(7, 0)
+    running.client().send_many(flow(ALICE, 10))
+    assert running.wait() == 1
+    assert "is at epoch 7, ours is 1" in running.log
+    stream.close()
