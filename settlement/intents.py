@@ -16,14 +16,13 @@ from compliance.intents import ExecutableIntent
 from custody import services as custody_services
 from settlement import lanes, locks
 from settlement.chain import client, lane
-from settlement.models import CarriedIntent, ChainTransaction, TransactionState
+from settlement.models import CarriedIntent, ChainTransaction
 
 BODIES: dict[str, ModuleType] = {
     "compliance": compliance_services,
     "custody": custody_services,
 }
 PER_PASS_MAX = 64
-GONE = (TransactionState.REVERTED, TransactionState.SUPERSEDED)
 
 logger = logging.getLogger(__name__)
 
@@ -60,10 +59,8 @@ def _follow(carried: CarriedIntent) -> bool:
         return True
     if _used(carried, "latest"):
         return False
-    if sent is not None and sent.state in GONE:
+    if sent is not None:  # without effect: reverted, or mined anew by another order of things
         services.intent_failed(carried.intent, f"transaction {sent.state} {sent.error}".strip())
-    elif sent is not None:
-        return False
     carried.delete()
     return True
 

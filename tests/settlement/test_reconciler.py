@@ -6,6 +6,7 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from threading import Event, Thread
 from typing import Any
 
 import dj_database_url
@@ -15,14 +16,17 @@ from django.db import connection
 from eth_utils.crypto import keccak
 from pytest_django.plugin import DjangoDbBlocker
 
+from compliance import services as compliance_services
 from custody import selectors as custody_selectors
+from custody import services as custody_services
 from exchange.demo.market import Market
+from exchange.listings import services as listings_services
 from exchange.stack import Stack
 from matching.client import engine
 from matching.protocol.commands import Credit, Debit, PlaceOrder
 from matching.protocol.events import Filled
 from matching.protocol.units import OrderKind, Side, TimeInForce
-from settlement import lanes, selectors
+from settlement import intents, lanes, selectors, sweeping
 from settlement.models import Reconciliation
 from settlement.reconciler import reconcile
 from tests.settings import SESSION_INSTANCE
@@ -38,8 +42,13 @@ PROCESSES = (
     "clearing-signer",
     "custody-signer",
     "compliance-signer",
-    "worker",
-    "beat",
+)
+SWEEPS = (
+    compliance_services.sweep,
+    custody_services.sweep,
+    listings_services.sweep,
+    sweeping.sweep,
+    intents.intents_execute,
 )
 KRW, XAU = 1, 2
 GOLD = 1
@@ -48,15 +57,36 @@ SLOTS = 32
 
 @pytest.fixture(scope="module")
 def exchange(django_db_blocker: DjangoDbBlocker) -> Iterator[Stack]:
-    """A whole exchange without its web door, which this process acts in."""
+    """A whole exchange without its web door; this process is its worker."""
     name = f"{SESSION_INSTANCE.name}-books"
     with (
         Stack(name, processes=PROCESSES, durable=False) as stack,
         _inside(stack),
         django_db_blocker.unblock(),
+        _working(),
     ):
         yield stack
     stack.erase()
+
+
+@contextmanager
+def _working() -> Iterator[None]:
+    """Sweep for every body in a thread, as worker and beat would."""
+    done = Event()
+
+    def work() -> None:
+        while not done.wait(0.1):
+            for sweep in SWEEPS:
+                sweep()
+        connection.close()
+
+    worker = Thread(target=work)
+    worker.start()
+    try:
+        yield
+    finally:
+        done.set()
+        worker.join()
 
 
 @contextmanager
