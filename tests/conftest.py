@@ -33,13 +33,14 @@ def _instance_erase(instance: Instance) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Let one worker run all tests of a module, and one all tests of the shared exchange.
+    """Let one worker run all tests of a module, and one all tests of a shared exchange.
 
     So that two workers start nothing twice that a module or the session shares.
     """
     for item in items:
-        shared = isinstance(item, pytest.Function) and "stack" in item.fixturenames
-        group = "exchange" if shared else item.nodeid.split("::")[0]
+        names = item.fixturenames if isinstance(item, pytest.Function) else ()
+        shared = [name for name in ("stack", "venue") if name in names]
+        group = shared[0] if shared else item.nodeid.split("::")[0]
         item.add_marker(pytest.mark.xdist_group(group))
 
 
