@@ -10,9 +10,9 @@ def _number(name: str, default: int) -> int:
 # Venue, clearing house and both signers must cut chunks alike.
 SETTLEMENT_DELTAS_PER_CHUNK = _number("DELTAS_PER_CHUNK", 500)
 # A transaction's gas limit: what the call costs without deltas, and each delta at its dearest (a
-# holder new to a token costs 24,600), with a margin. The cap is EIP-7825's.
+# holder new to a token costs 28,100), with a margin. The cap is EIP-7825's.
 SETTLEMENT_GAS_BASE = _number("GAS_BASE", 400_000)
-SETTLEMENT_GAS_PER_DELTA = _number("GAS_PER_DELTA", 28_000)
+SETTLEMENT_GAS_PER_DELTA = _number("GAS_PER_DELTA", 30_000)
 SETTLEMENT_GAS_PER_CHUNK_HASH = _number("GAS_PER_CHUNK_HASH", 25_000)
 SETTLEMENT_GAS_INTENT = _number("GAS_INTENT", 1_500_000)
 SETTLEMENT_GAS_CAP = _number("GAS_CAP", 16_777_216)
