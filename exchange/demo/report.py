@@ -75,7 +75,9 @@ def books_show(console: Console, report: Mapping[str, Any], labels: Mapping[int,
 
 
 def _table(title: str, names: str, amounts: str) -> Table:
-    table = Table(title=title, box=SIMPLE_HEAD, title_justify="left")
+    table = Table(
+        title=title, box=SIMPLE_HEAD, title_justify="left", pad_edge=False, collapse_padding=True
+    )
     for name in names.split():
         table.add_column(name, no_wrap=True)
     for name in (*amounts.split(), ""):
