@@ -15,6 +15,8 @@ with SESSION_INSTANCE.locked():
 _urls = part_urls(SESSION_INSTANCE, 8545, {})
 os.environ.update(base_environment(SESSION_INSTANCE, _urls))
 os.environ.update(operator_environment(SESSION_INSTANCE))
+# Workers of pytest-xdist inherit this environment, and make an instance of their own.
+os.environ["DJANGO_SETTINGS_MODULE"] = "tests.settings"
 
 from exchange.settings import *
 
