@@ -1,5 +1,6 @@
 """Fixtures of all tests: real parts, started when first asked for, gone with the session."""
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, suppress
 from typing import Any
@@ -49,6 +50,12 @@ class Together(LoadScopeScheduling):  # type: ignore[misc]  # pytest-xdist is un
 # Groups by mark do not work: pytest 9.2 keeps ids where pytest-xdist 3.8 does not write them.
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadScopeScheduling | None:
     return Together(config, log) if config.getvalue("dist") == "loadgroup" else None
+
+
+@pytest.fixture(scope="session", autouse=True)
+def product_settings() -> None:
+    """Let processes that tests start run with the product's settings, not with the tests'."""
+    os.environ["DJANGO_SETTINGS_MODULE"] = "exchange.settings"
 
 
 @pytest.fixture(scope="session")
