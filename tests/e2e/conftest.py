@@ -1,4 +1,4 @@
-"""The shared exchange of the session, with members of its own for each module."""
+"""The shared exchange of the session, with members in it."""
 
 from collections.abc import Iterator
 
@@ -8,7 +8,7 @@ from exchange.stack import Stack
 from tests.e2e.house import House
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def house(stack: Stack) -> Iterator[House]:
     """Four funded members in the session's exchange."""
     house = House.peopled(stack, "Ahn Seojun", "Bae Yuna", "Cho Hyunwoo", "Do Jiwoo")

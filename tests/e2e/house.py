@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import psycopg
+import requests
 
 from exchange.demo.trader import Trader
 from exchange.stack import Stack
@@ -52,9 +53,25 @@ class House:
             cursor = connection.execute(sql, parameters)
             return cursor.fetchall() if cursor.description else []
 
+    def projected(self) -> None:
+        """Wait until the projector has passed what the engine has applied."""
+        wait_until(self._is_projected, timeout_s=SETTLE_TIMEOUT_S)
+
+    def chain(self, method: str, *parameters: Any) -> Any:
+        """Call the EVM node."""
+        request = {"jsonrpc": "2.0", "id": 1, "method": method, "params": parameters}
+        answer = requests.post(self.stack.urls["CHAIN_URL"], json=request, timeout=10).json()
+        assert "error" not in answer, answer
+        return answer["result"]
+
     def settled(self) -> None:
         """Wait until every fill of the engine is projected and final on chain."""
         wait_until(self._is_settled, timeout_s=SETTLE_TIMEOUT_S)
+
+    def _is_projected(self) -> bool:
+        self.stack.tend()
+        ((sequence,),) = self.query("SELECT sequence FROM trading_projectorposition")
+        return bool(sequence >= self.status().sequence)
 
     def _is_settled(self) -> bool:
         self.stack.tend()

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from exchange.stack import Stack, StackError
+from tests.e2e.house import House
 from tests.waiting import wait_until
 
 
@@ -41,10 +42,11 @@ class Office:
         return self.run("act_approve", "--officer", officer, "--key", key or self.key(officer), act)
 
     def executed(self, act: str) -> None:
-        def done() -> bool:
-            return f'"{act}"' in self.stack.manage("act_list", "--state", "executed").stdout
+        wait_until(lambda: self._state(act) == "executed", timeout_s=60)
 
-        wait_until(done, timeout_s=60)
+    def _state(self, act: str) -> str:
+        ((state,),) = House(self.stack).query("SELECT state FROM compliance_act WHERE id = %s", act)
+        return str(state)
 
 
 def test_officers_of_three_bodies_bring_a_member_to_trade(stack: Stack, tmp_path: Path) -> None:
@@ -108,6 +110,8 @@ def test_officers_of_three_bodies_bring_a_member_to_trade(stack: Stack, tmp_path
     office.executed(mint)
 
     office.run("instrument_list_defaults")
+    listed = stack.manage("act_list", "--body", "custody").stdout.splitlines()
+    assert mint in {json.loads(line)["id"] for line in listed}
     for phase in (3, 2):
         change = office.propose(
             first["venue"], "venue.set_phase", {"instrument": 1, "phase": phase}

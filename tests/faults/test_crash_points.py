@@ -88,9 +88,28 @@ def test_nothing_is_lost_or_done_twice_when_killed(house: House, point: str) -> 
         house.stack.restart(process)
         enough = len(load.acknowledged) + 20
         wait_until(lambda: len(load.acknowledged) >= enough, timeout_s=60)
-    house.settled()
+    house.projected()
     load.verify()
+    if point in SETTLER_POINTS:
+        house.settled()
     assert _replayed_hash(house) == house.status(with_state_hash=True).state_hash
+
+
+def test_fills_settle_once_when_the_chain_loses_the_last_batches(house: House) -> None:
+    with Load(house.traders) as load:
+        wait_until(lambda: len(load.acknowledged) >= 40, timeout_s=60)
+    house.settled()
+    ((block,),) = house.query("SELECT max(block_before) FROM settlement_batch")
+    batches = "SELECT count(*) FROM settlement_batch WHERE state = 'confirmed'"
+    before = house.query(batches)
+    depth = int(house.chain("eth_blockNumber"), 16) - block
+    assert depth >= 2
+    house.chain("anvil_reorg", depth, [])
+
+    house.settled()
+    wait_until(lambda: house.reconcile()[0] == 0, timeout_s=60)
+    assert house.query(batches) == before
+    load.verify()
 
 
 def test_every_fill_is_on_chain_once_after_all_deaths(house: House) -> None:
