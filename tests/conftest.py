@@ -19,7 +19,9 @@ StackFactory = Callable[..., Stack]
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:
-    """Remove the instances of sessions that were killed."""
+    """Remove the instances of sessions that were killed; one process of the session does."""
+    if hasattr(session.config, "workerinput"):
+        return
     for home in instances_root().glob("test-*"):
         pid = home.name.split("-")[1]
         if pid.isdigit() and start_ticks(int(pid)) is None:

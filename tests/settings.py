@@ -14,11 +14,9 @@ with SESSION_INSTANCE.locked():
     SESSION_INSTANCE.prepare()
 _urls = part_urls(SESSION_INSTANCE, 8545, {})
 _told = base_environment(SESSION_INSTANCE, _urls) | operator_environment(SESSION_INSTANCE)
-# Workers of pytest-xdist inherit the variable, and have to load this module for themselves.
+# Workers of pytest-xdist inherit the variable, and make an instance of their own by this module.
 del _told["DJANGO_SETTINGS_MODULE"]
 os.environ.update(_told)
-# Workers of pytest-xdist inherit this environment, and make an instance of their own.
-os.environ["DJANGO_SETTINGS_MODULE"] = "tests.settings"
 
 from exchange.settings import *
 

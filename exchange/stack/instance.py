@@ -196,6 +196,8 @@ class Instance:
 
         Hold the lock, and let nothing of the instance run.
         """
-        for folder in (self.home, self.runtime):
-            if folder.exists():
-                shutil.rmtree(folder)
+        if self.home.exists():
+            shutil.rmtree(self.home)
+        if self.runtime.exists():
+            # The lock goes in one step with its folder: a new one may be made the next moment.
+            shutil.rmtree(self.runtime.rename(f"{self.runtime}.erased-{os.getpid()}"))
