@@ -8,6 +8,8 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib import import_module
+from threading import Thread
 
 import django
 from rich.console import Console
@@ -25,6 +27,8 @@ console = Console(highlight=False)
 def main() -> int:
     """Run the demo and return the exit status."""
     started = time.monotonic()
+    # Takes a second, which one of two cores has to spare while the parts start.
+    Thread(target=import_module, args=["settlement.chain.client"], daemon=True).start()
     instance = Instance.named(NAME)
     try:
         with instance.locked():

@@ -56,12 +56,10 @@ class Market:
         act_id = self.officers.decide("venue.set_phase", payload, reason)
         wait_until(lambda: act_get(act_id).state == "executed", f"phase {phase.name}")
 
-    def members_admit(
-        self, names: Collection[str], classes: int = InstrumentClass.METAL
-    ) -> list[Trader]:
-        """Identify these people, admit them as members, and return each with an API key."""
+    def members_admit(self, people: Mapping[str, InstrumentClass]) -> list[Trader]:
+        """Identify people for classes of instruments, admit them, return each with an API key."""
         holders = {}
-        for name in names:
+        for name, classes in people.items():
             party = compliance.party_apply(
                 legal_name=name, kind="person", jurisdiction="KR", actor=ENROLMENT
             )

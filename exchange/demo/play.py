@@ -19,7 +19,7 @@ from settlement.selectors import settled_fills
 
 MEMBERS = ("Kim Seoyeon", "Lee Jiho", "Park Minjun", "Choi Haeun")
 OUTSIDER = "Jung Doyun"
-STREAM_ORDERS = 300
+STREAM_ORDERS = 200
 KRW, GRAM = 10_000, 1_000
 FUNDS = {"KRW": 100_000_000 * KRW, "XAU": 500 * GRAM, "XAG": 20_000 * GRAM}
 
@@ -31,9 +31,10 @@ def play(base_url: str, out: Path, console: Console, progress: Progress) -> bool
     market = Market(base_url)
     with progress("enrolling officers, identifying and admitting members"):
         market.found()
-        traders = market.members_admit(MEMBERS)
+        people = dict.fromkeys(MEMBERS, InstrumentClass.METAL)
         # Identified for securities alone: a metal order of this member must be refused.
-        (outsider,) = market.members_admit([OUTSIDER], InstrumentClass.SECURITY)
+        people[OUTSIDER] = InstrumentClass.SECURITY
+        *traders, outsider = market.members_admit(people)
     with progress("minting against bank notices and audited vault receipts"):
         market.fund({trader.account: FUNDS for trader in traders})
     with progress("opening the markets"):

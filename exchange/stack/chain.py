@@ -42,11 +42,11 @@ def chain_url(port: int) -> str:
     return f"http://127.0.0.1:{port}"
 
 
-def chain_program(instance: Instance, port: int, *, block_time_s: int = 1) -> Program:
-    """Describe the node: a transaction is mined at once, and a block each `block_time_s` anyway.
+def chain_program(instance: Instance, port: int, *, block_time_ms: int = 500) -> Program:
+    """Describe the node: a transaction is mined at once, and a block each `block_time_ms` anyway.
 
     With an epoch of one slot `finalized` lies two blocks behind, so that title is final about
-    2 x `block_time_s` after it was written. A stopped node keeps its state; a killed one goes back
+    2 x `block_time_ms` after it was written. A stopped node keeps its state; a killed one goes back
     to the last written state, at most 5 s old.
     """
     if not BINARY.exists():
@@ -59,7 +59,7 @@ def chain_program(instance: Instance, port: int, *, block_time_s: int = 1) -> Pr
             str(BINARY),
             *("--host", "127.0.0.1"),
             *("--port", str(port)),
-            *("--block-time", str(block_time_s)),
+            *("--block-time", str(block_time_ms / 1000)),
             "--mixed-mining",
             *("--slots-in-an-epoch", "1"),
             "--enable-tx-gas-limit",  # EIP-7825, which public chains have

@@ -113,7 +113,7 @@ ROWS: tuple[Row, ...] = (
     Row(
         name="web",
         argv=module("gunicorn", "exchange.wsgi:application", *WEB_OPTIONS),
-        level=3,
+        level=2,
         needs=("postgres", "valkey"),
         trusted_with=("secret_key",),
     ),

@@ -7,6 +7,7 @@ from django.core.management.base import BaseCommand, CommandParser
 
 from exchange.demo.market import Market
 from exchange.demo.play import FUNDS
+from matching.protocol.units import InstrumentClass
 
 
 class Command(BaseCommand):
@@ -19,7 +20,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         market = Market(options["url"])
         market.found()
-        traders = market.members_admit(options["member"]) if options["member"] else []
+        traders = market.members_admit(dict.fromkeys(options["member"], InstrumentClass.METAL))
         market.fund({trader.account: FUNDS for trader in traders})
         market.open()
         self.stdout.write(json.dumps([trader.credentials() for trader in traders]))

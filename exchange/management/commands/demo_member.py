@@ -9,6 +9,7 @@ from django.core.management.base import BaseCommand
 from exchange.demo.market import Market
 from exchange.demo.play import FUNDS
 from exchange.members.selectors import member_by_label
+from matching.protocol.units import InstrumentClass
 
 LABEL = "Demo member"
 
@@ -22,7 +23,7 @@ class Command(BaseCommand):
         market.open()
         member = member_by_label(LABEL)
         if member is None:
-            (trader,) = market.members_admit([LABEL])
+            (trader,) = market.members_admit({LABEL: InstrumentClass.METAL})
             market.fund({trader.account: FUNDS})
         else:
             trader = market.key_make(member.account_id, LABEL)
