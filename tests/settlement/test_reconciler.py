@@ -25,7 +25,7 @@ from exchange.stack import Stack
 from matching.client import engine
 from matching.protocol.commands import Credit, Debit, PlaceOrder
 from matching.protocol.events import Filled
-from matching.protocol.units import OrderKind, Side, TimeInForce
+from matching.protocol.units import InstrumentClass, OrderKind, Side, TimeInForce
 from settlement import intents, lanes, selectors, sweeping
 from settlement.models import Reconciliation
 from settlement.reconciler import reconcile
@@ -127,7 +127,8 @@ def members(exchange: Stack) -> tuple[int, int]:
     market = Market(exchange.web_url)
     market.found()
     market.open()
-    buyer, seller = (one.account for one in market.members_admit(["Ahn", "Baek"]))
+    people = dict.fromkeys(("Ahn", "Baek"), InstrumentClass.METAL)
+    buyer, seller = (one.account for one in market.members_admit(people))
     market.fund({buyer: {"KRW": 10**10}, seller: {"XAU": 10**5}})
     return buyer, seller
 
