@@ -48,6 +48,27 @@ class Office:
         ((state,),) = House(self.stack).query("SELECT state FROM compliance_act WHERE id = %s", act)
         return str(state)
 
+    def notice(self, account: int) -> dict[str, Any]:
+        """Let a new bank of this office sign that won came in, and custody receive it."""
+        bank, draft, signed = (self.folder / name for name in ("bank.key", "draft", "signed"))
+        self.run(
+            *("evidence_key_create", "--name", self.tag, "--kind", "bank"),
+            *("--key-out", str(bank)),
+        )
+        document = {
+            "notice_id": f"notice-{self.tag}",
+            "bank": self.tag,
+            "account": account,
+            "asset": "KRW",
+            "amount_units": 1_000_000_0000,
+            "booked_at": "2026-11-20T09:00:00+09:00",
+        }
+        draft.write_text(json.dumps(document))
+        sign = ("evidence_sign", "--as", "bank", "--key", str(bank), str(draft))
+        signed.write_text(self.stack.manage(*sign).stdout)
+        self.run("bank_notice_receive", str(signed))
+        return document
+
 
 def test_officers_of_three_bodies_bring_a_member_to_trade(stack: Stack, tmp_path: Path) -> None:
     office = Office(stack, tmp_path)
@@ -75,35 +96,16 @@ def test_officers_of_three_bodies_bring_a_member_to_trade(stack: Stack, tmp_path
     office.executed(identify)
     member = office.run("member_admit", "--holder", str(party["holder"]), "--label", "Gwangalli")
 
-    bank = str(tmp_path / "bank.key")
-    office.run("evidence_key_create", "--name", office.tag, "--kind", "bank", "--key-out", bank)
-    draft = tmp_path / "notice.json"
-    draft.write_text(
-        json.dumps(
-            {
-                "notice_id": f"notice-{office.tag}",
-                "bank": office.tag,
-                "account": member["account"],
-                "asset": "KRW",
-                "amount_units": 1_000_000_0000,
-                "booked_at": "2026-11-20T09:00:00+09:00",
-            }
-        )
-    )
-    signed = tmp_path / "signed.json"
-    signed.write_text(
-        stack.manage("evidence_sign", "--as", "bank", "--key", bank, str(draft)).stdout
-    )
-    office.run("bank_notice_receive", str(signed))
+    notice = office.notice(member["account"])
     mint = office.propose(
         first["custody"],
         "custody.mint",
         {
             "evidence_kind": "bank_notice",
-            "evidence_id": f"notice-{office.tag}",
+            "evidence_id": notice["notice_id"],
             "account": member["account"],
             "asset": 1,
-            "amount_units": 1_000_000_0000,
+            "amount_units": notice["amount_units"],
         },
     )
     office.approve(second["custody"], mint)

@@ -6,6 +6,7 @@ Append-only tables refuse to be emptied, so every test works in a copy of a depl
 import re
 import subprocess
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import psycopg
@@ -45,42 +46,53 @@ def clearing_node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def deployed_house(
-    clearing_node: str,
-    parts: Stack,
-    django_db_blocker: DjangoDbBlocker,
-    tmp_path_factory: pytest.TempPathFactory,
-) -> Iterator[House]:
-    """One deployed instance in a database of its own, which every test copies."""
+def clearing_keys(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The keys folder of the deployed instance."""
+    return tmp_path_factory.mktemp("clearing-keys")
+
+
+@contextmanager
+def _at_work(node: str, keys: Path) -> Iterator[None]:
+    """Let this process speak with the node and a database copied meanwhile, and then as before."""
     outside = settings.CHAIN_URL, settings.KEYS, connection.settings_dict["NAME"]
-    settings.CHAIN_URL = clearing_node
-    settings.KEYS = tmp_path_factory.mktemp("clearing-keys")
+    settings.CHAIN_URL, settings.KEYS = node, keys
     lanes.node.cache_clear()
-    with django_db_blocker.unblock():
+    try:
+        yield
+    finally:
+        _database_use(outside[2])
+        settings.CHAIN_URL, settings.KEYS, _ = outside
+        lanes.node.cache_clear()
+
+
+@pytest.fixture(scope="session")
+def deployed_house(
+    clearing_node: str, clearing_keys: Path, parts: Stack, django_db_blocker: DjangoDbBlocker
+) -> House:
+    """One deployed instance in a database of its own, which every test copies."""
+    with django_db_blocker.unblock(), _at_work(clearing_node, clearing_keys):
         _database_copy("template1", DEPLOYED)
-        try:
-            call_command("migrate", verbosity=0)
-            yield House.deployed()
-        finally:
-            _database_use(outside[2])
-            settings.CHAIN_URL, settings.KEYS, _ = outside
-            lanes.node.cache_clear()
+        call_command("migrate", verbosity=0)
+        return House.deployed()
 
 
 @pytest.fixture
 def house(
-    deployed_house: House, django_db_blocker: DjangoDbBlocker, monkeypatch: pytest.MonkeyPatch
+    deployed_house: House,
+    clearing_node: str,
+    clearing_keys: Path,
+    django_db_blocker: DjangoDbBlocker,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[House]:
     """The clearing house as it was when it was deployed, chain and database."""
-    snapshot = deployed_house.rpc("evm_snapshot")
-    with django_db_blocker.unblock():
+    with django_db_blocker.unblock(), _at_work(clearing_node, clearing_keys):
+        snapshot = deployed_house.rpc("evm_snapshot")
         _database_copy(DEPLOYED, COPY)
         monkeypatch.setenv("DATABASE_URL", database_url(SESSION_INSTANCE, COPY))
         fresh = House(deployed_house.keys, sequence=deployed_house.sequence)
         try:
             yield fresh
         finally:
-            _database_use(DEPLOYED)
             deployed_house.rpc("evm_revert", snapshot)
             deployed_house.rpc("anvil_dropAllTransactions")
             deployed_house.rpc("evm_setAutomine", True)
