@@ -66,6 +66,8 @@ lock: setup ## resolve the direct dependencies of pyproject.toml anew into the l
 	$(python) -m uv pip compile $(lock_options) -o requirements.lock pyproject.toml
 	$(python) -m uv pip compile $(lock_options) --group embedded --group dev \
 		-o requirements-dev.lock pyproject.toml
+	$(python) -m uv pip compile $(lock_options) --group bench -c requirements-dev.lock \
+		-o requirements-bench.lock pyproject.toml
 
 clean: ## remove caches, builds and instances; keep what setup installed
 	@if test -x .venv/bin/python; then $(python) -m exchange.stack reset --all; fi

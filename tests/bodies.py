@@ -50,7 +50,7 @@ def engine_stack() -> Iterator[Stack]:
         f"{SESSION_INSTANCE.name}-bodies", processes=("engine",), setup=(), durable=False
     ) as stack:
         yield stack
-    stack.erase()
+        stack.erase()
 
 
 @pytest.fixture

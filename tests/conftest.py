@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, suppress
+from itertools import count
 from typing import Any
 
 import pytest
@@ -89,7 +90,7 @@ def chain_url() -> Iterator[str]:
     name = f"{SESSION_INSTANCE.name}-chain"
     with Stack(name, processes=(), parts=("chain",), setup=()) as stack:
         yield stack.urls["CHAIN_URL"]
-    stack.erase()
+        stack.erase()
 
 
 @pytest.fixture(scope="session")
@@ -97,20 +98,20 @@ def stack() -> Iterator[Stack]:
     """A whole exchange, shared by the session: bring members of your own, break nothing."""
     with Stack(f"{SESSION_INSTANCE.name}-shared", durable=False) as stack:
         yield stack
-    stack.erase()
+        stack.erase()
 
 
 @pytest.fixture
 def new_stack() -> Iterator[StackFactory]:
     """Make instances of a test's own, which it may destroy; takes what Stack takes but a name."""
+    numbers = count()
     with ExitStack() as ending:
-        made: list[Stack] = []
 
         def make(name: str = "", **options: Any) -> Stack:
-            chosen = name or f"{SESSION_INSTANCE.name}-own-{len(made)}"
-            made.append(Stack(chosen, **{"durable": False, **options}))
-            ending.callback(made[-1].erase)
-            return ending.enter_context(made[-1])
+            chosen = name or f"{SESSION_INSTANCE.name}-own-{next(numbers)}"
+            stack = ending.enter_context(Stack(chosen, **{"durable": False, **options}))
+            ending.callback(stack.erase)
+            return stack
 
         yield make
 

@@ -40,7 +40,7 @@ def stack() -> Iterator[Stack]:
         durable=False,
     ) as stack:
         yield stack
-    stack.erase()
+        stack.erase()
 
 
 @pytest.fixture(scope="module")

@@ -66,7 +66,7 @@ def exchange(django_db_blocker: DjangoDbBlocker) -> Iterator[Stack]:
         _working(),
     ):
         yield stack
-    stack.erase()
+        stack.erase()
 
 
 @contextmanager

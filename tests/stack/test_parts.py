@@ -174,7 +174,7 @@ def test_children_die_when_the_supervisor_does(tmp_path: Path, number: Signals) 
     wait_until(lambda: not any(_group_runs(pid) for pid in pids))
     with Stack("held", root=tmp_path, processes=(), parts=PARTS, setup=()) as stack:
         _parts_answer(stack)  # over stale sockets, pid files and postmaster.pid
-    stack.erase()
+        stack.erase()
 
 
 def test_leftover_is_ended_when_an_earlier_run_crashed(new_stack: StackFactory) -> None:
