@@ -9,7 +9,13 @@ from sortedcontainers import SortedList
 
 from matching.order import Order
 from matching.protocol.commands import DefineInstrument
-from matching.protocol.units import PARTS_PER_MILLION, PRICE_TICKS_MAX, Phase, Side
+from matching.protocol.units import (
+    PARTS_PER_MILLION,
+    PRICE_TICKS_MAX,
+    Phase,
+    Side,
+    price_step_ticks,
+)
 
 NO_LEVEL = 2**62
 _BUY = Side.BUY
@@ -95,6 +101,7 @@ class Book:
         "quote_asset",
         "quote_units_per_tick_lot",
         "taker_fee_ppm",
+        "tick_table",
     )
 
     def __init__(self, definition: DefineInstrument) -> None:
@@ -119,6 +126,13 @@ class Book:
         self.maker_fee_ppm = definition.maker_fee_ppm
         self.taker_fee_ppm = definition.taker_fee_ppm
         self.hold_ppm = max(self.maker_fee_ppm, self.taker_fee_ppm, 0)
+        self.tick_table = definition.tick_table
+
+    def allows(self, price_ticks: int) -> bool:
+        """Tell whether a price lies in the band and on the tick table."""
+        if not self.low <= price_ticks <= self.high:
+            return False
+        return price_ticks % price_step_ticks(self.tick_table, price_ticks) == 0
 
     def hold_units(self, side: Side, price_ticks: int, lots: int, hold_ppm: int) -> int:
         """Return the exact hold of `lots` open at a limit: base to sell, quote and fee to buy.
@@ -159,7 +173,7 @@ class Book:
         assert all(order.side is Side.BUY for order in self.bids.orders())
         assert all(order.side is Side.SELL for order in self.asks.orders())
         for order in self.bids.orders() + self.asks.orders():
-            assert self.low <= order.price_ticks <= self.high, f"order {order.id} outside the band"
+            assert self.allows(order.price_ticks), f"order {order.id} at a forbidden price"
             held = self.hold_units(
                 order.side, order.price_ticks, order.remaining_lots, order.hold_ppm
             )

@@ -1,5 +1,7 @@
 """Instruments: their definition, their rules and their phase."""
 
+from itertools import pairwise
+
 from matching.book import Book
 from matching.engine.cancels import close
 from matching.engine.state import Events, State, refused
@@ -10,6 +12,7 @@ from matching.protocol.units import (
     PARTS_PER_MILLION,
     PRICE_TICKS_MAX,
     QUANTITY_LOTS_MAX,
+    TICK_BANDS_MAX,
     UNITS_MAX,
     CancelReason,
     Phase,
@@ -20,7 +23,8 @@ def define_instrument(state: State, sequence: int, command: DefineInstrument) ->
     """Create an instrument (closed) or change its rules.
 
     Assets, unit sizes and class never change: records and resting orders are written in them.
-    Orders outside a new price band are cancelled; the others keep the fee terms they came under.
+    Orders outside a new price band or off a new tick table are cancelled; the others keep the fee
+    terms they came under.
     """
     fault = _fault(command)
     if fault:
@@ -38,7 +42,7 @@ def define_instrument(state: State, sequence: int, command: DefineInstrument) ->
     book.define(command)
     events: list[AnyEvent] = [InstrumentDefined(command)]
     for order in book.bids.orders() + book.asks.orders():
-        if not book.low <= order.price_ticks <= book.high:
+        if not book.allows(order.price_ticks):
             account = state.accounts[order.account]
             events.append(close(account, book, order, CancelReason.RESTRICTED))
     return tuple(events)
@@ -96,4 +100,19 @@ def _fault(command: DefineInstrument) -> str:
         return f"maker_fee_ppm must be -10^6 to 10^6, found {command.maker_fee_ppm}"
     if not 0 <= command.taker_fee_ppm <= PARTS_PER_MILLION:
         return f"taker_fee_ppm must be 0 to 10^6, found {command.taker_fee_ppm}"
+    return _tick_fault(command.tick_table)
+
+
+def _tick_fault(table: tuple[tuple[int, int], ...]) -> str:
+    """Return what is wrong with a tick table, or nothing."""
+    if len(table) > TICK_BANDS_MAX:
+        return f"tick_table must have {TICK_BANDS_MAX} bands or less, found {len(table)}"
+    starts = [start for start, _ in table]
+    if table and (starts[0] != 0 or starts[-1] > PRICE_TICKS_MAX):
+        return f"tick_table must start at 0 and end by {PRICE_TICKS_MAX}, found {starts}"
+    if any(low >= high for low, high in pairwise(starts)):
+        return f"tick_table must rise, found {starts}"
+    for start, step in table:
+        if not 0 < step <= PRICE_TICKS_MAX:
+            return f"step from {start} must be 1 to {PRICE_TICKS_MAX} ticks, found {step}"
     return ""

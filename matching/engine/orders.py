@@ -4,7 +4,7 @@ from matching.accounts import Account
 from matching.book import NO_LEVEL, Book
 from matching.engine.fills import Taker, resize, take, unfillable
 from matching.engine.state import Events, State, refused
-from matching.engine.validity import hold_refusal, is_client_order_id, order_refusal, price_refusal
+from matching.engine.validity import hold_refusal, is_client_order_id, order_refusal, terms_refusal
 from matching.order import Order
 from matching.protocol.commands import AmendOrder, PlaceOrder
 from matching.protocol.events import (
@@ -53,7 +53,7 @@ def place_order(state: State, sequence: int, command: PlaceOrder) -> Events:
     if not (
         command.kind is _LIMIT
         and (force is _GTC or not command.post_only)
-        and book.low <= price <= book.high
+        and book.allows(price)
         and 0 < lots <= book.quantity_lots_max
         and book.phase is _CONTINUOUS
         and account.trades
@@ -205,7 +205,7 @@ def amend_order(state: State, sequence: int, command: AmendOrder) -> Events:
     accepted = order.accepted
     book = state.books[accepted.instrument]
     price, lots = command.price_ticks, command.quantity_lots
-    refusal = price_refusal(book, price, lots)
+    refusal = terms_refusal(book, price, lots)
     if refusal is not None:
         return refusal
     if (price, lots) == (order.price_ticks, order.remaining_lots):

@@ -15,6 +15,7 @@ from matching.protocol.units import (
     Phase,
     Side,
     TimeInForce,
+    price_step_ticks,
 )
 
 is_client_order_id = re.compile(CLIENT_ORDER_ID_PATTERN).fullmatch
@@ -40,7 +41,7 @@ def order_refusal(account: Account, book: Book, command: PlaceOrder) -> Events |
         )
     market = command.kind is OrderKind.MARKET
     lots = command.quantity_lots
-    refusal = price_refusal(book, book.low if market else command.price_ticks, lots)
+    refusal = terms_refusal(book, None if market else command.price_ticks, lots)
     if refusal is not None:
         return refusal
     assert market, "a limit order came here for one of the reasons above"
@@ -53,28 +54,40 @@ def order_refusal(account: Account, book: Book, command: PlaceOrder) -> Events |
     return None
 
 
-def price_refusal(book: Book, price_ticks: int, lots: int) -> Events | None:
-    """Return why phase, price or quantity forbid an order, or None."""
+def terms_refusal(book: Book, price_ticks: int | None, lots: int) -> Events | None:
+    """Return why phase, price or quantity forbid an order, or None; a market order has no price."""
     if book.phase is Phase.CLOSED:
         return refused(Refusal.MARKET_CLOSED, f"instrument {book.instrument} is closed")
     if book.phase is Phase.HALTED:
         return refused(Refusal.MARKET_HALTED, f"instrument {book.instrument} is halted")
-    if not 0 < price_ticks <= PRICE_TICKS_MAX:
-        return refused(
-            Refusal.PRICE_INVALID,
-            f"price must be 1 to {PRICE_TICKS_MAX} ticks, found {price_ticks}",
-        )
-    if not book.low <= price_ticks <= book.high:
-        return refused(
-            Refusal.PRICE_OUTSIDE_BAND,
-            f"price must be {book.low} to {book.high} ticks, found {price_ticks}",
-        )
+    refusal = None if price_ticks is None else _price_refusal(book, price_ticks)
+    if refusal is not None:
+        return refusal
     if lots <= 0:
         return refused(Refusal.QUANTITY_INVALID, f"quantity must be 1 lot or more, found {lots}")
     if lots > book.quantity_lots_max:
         return refused(
             Refusal.QUANTITY_TOO_LARGE,
             f"quantity must be {book.quantity_lots_max} lots or less, found {lots}",
+        )
+    return None
+
+
+def _price_refusal(book: Book, price_ticks: int) -> Events | None:
+    if not 0 < price_ticks <= PRICE_TICKS_MAX:
+        return refused(
+            Refusal.PRICE_INVALID,
+            f"price must be 1 to {PRICE_TICKS_MAX} ticks, found {price_ticks}",
+        )
+    step = price_step_ticks(book.tick_table, price_ticks)
+    if price_ticks % step:
+        return refused(
+            Refusal.PRICE_INVALID, f"price must be a multiple of {step} ticks, found {price_ticks}"
+        )
+    if not book.low <= price_ticks <= book.high:
+        return refused(
+            Refusal.PRICE_OUTSIDE_BAND,
+            f"price must be {book.low} to {book.high} ticks, found {price_ticks}",
         )
     return None
 

@@ -24,6 +24,8 @@ class DefineInstrument(Command, frozen=True, tag=1):
 
     `quote_units_per_tick_lot` is the quote amount of one tick times one lot. Fee rates are parts
     per million of the quote amount; a negative maker rate is a rebate; a band bound of 0 is none.
+    `tick_table` holds pairs (from_price_ticks, step_ticks), rising, the first from 0: from there on
+    a price is a multiple of the step. An empty one allows every tick.
     """
 
     instrument: int
@@ -37,6 +39,7 @@ class DefineInstrument(Command, frozen=True, tag=1):
     price_ticks_high: int = 0
     maker_fee_ppm: int = 0
     taker_fee_ppm: int = 0
+    tick_table: tuple[tuple[int, int], ...] = ()
 
 
 class SetPhase(Command, frozen=True, tag=2):

@@ -4,11 +4,13 @@ Prices are whole ticks, quantities whole lots, amounts whole base units of an as
 bits.
 """
 
+from bisect import bisect_right
 from enum import IntEnum, IntFlag
 
 UNITS_MAX = 2**63 - 1
 PRICE_TICKS_MAX = 2**40
 QUANTITY_LOTS_MAX = 2**40
+TICK_BANDS_MAX = 32
 CLIENT_ORDER_ID_PATTERN = r"^[A-Za-z0-9_.:-]{1,36}$"
 REFERENCE_PATTERN = r"^[A-Za-z0-9_.:/-]{1,96}$"
 PARTS_PER_MILLION = 1_000_000
@@ -82,3 +84,10 @@ class InstrumentClass(IntFlag):
 
     METAL = 1
     SECURITY = 2
+
+
+def price_step_ticks(tick_table: tuple[tuple[int, int], ...], price_ticks: int) -> int:
+    """Return the step that a price must be a multiple of; 1 without a table."""
+    if not tick_table:
+        return 1
+    return tick_table[bisect_right(tick_table, price_ticks, key=lambda band: band[0]) - 1][1]

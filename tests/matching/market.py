@@ -47,9 +47,9 @@ GTC, IOC, FOK = TimeInForce.GTC, TimeInForce.IOC, TimeInForce.FOK
 LIMIT, MARKET = OrderKind.LIMIT, OrderKind.MARKET
 
 
-def gold(**changes: int) -> DefineInstrument:
+def gold(**changes: Any) -> DefineInstrument:
     """Gold: 100 base units a lot, 10 quote units a tick and lot, no fees, no band."""
-    rules = {"quantity_lots_max": 1_000, **changes}
+    rules: dict[str, Any] = {"quantity_lots_max": 1_000, **changes}
     return DefineInstrument(GOLD, XAU, KRW, 100, 10, InstrumentClass.METAL, **rules)
 
 

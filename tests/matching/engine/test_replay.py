@@ -80,11 +80,12 @@ acts = st.one_of(
     st.builds(Credit, accounts, st.sampled_from([XAU, KRW]), amounts, st.sampled_from("abcdefgh")),
     st.builds(Debit, accounts, st.sampled_from([XAU, KRW]), amounts, st.sampled_from("abcdefgh")),
     st.builds(
-        lambda low, high, maker, sign, taker: gold(
+        lambda low, high, maker, sign, taker, table: gold(
             price_ticks_low=low, price_ticks_high=high, maker_fee_ppm=maker * sign,
-            taker_fee_ppm=taker,
+            taker_fee_ppm=taker, tick_table=table,
         ),
         st.integers(0, 100), st.integers(101, 200), rates, st.sampled_from([-1, 1]), rates,
+        st.sampled_from([(), (), ((0, 1), (99, 3)), ((0, 2), (100, 5), (100, 1))]),
     ),
 )  # fmt: skip
 commands: st.SearchStrategy[list[AnyCommand]] = st.lists(
