@@ -53,9 +53,9 @@ def gold(**changes: Any) -> DefineInstrument:
     return DefineInstrument(GOLD, XAU, KRW, 100, 10, InstrumentClass.METAL, **rules)
 
 
-def shares(**changes: int) -> DefineInstrument:
+def shares(**changes: Any) -> DefineInstrument:
     """Shares: one base unit a lot, one quote unit a tick and lot."""
-    rules = {"quantity_lots_max": 1_000, **changes}
+    rules: dict[str, Any] = {"quantity_lots_max": 1_000, **changes}
     return DefineInstrument(SHARES, ACME, KRW, 1, 1, InstrumentClass.SECURITY, **rules)
 
 
