@@ -251,6 +251,7 @@ def _substitutions_send(batch: Batch, deployed: Deployment) -> bool:
             return False
         if error.startswith("WrongCover"):  # carried by another hand
             _registered(cover)
+            continue
         logger.warning("substitution %s of batch %s: %s", cover.pk, batch.batch_id, error)
     return True
 

@@ -5,14 +5,14 @@ import os
 _redis_url = os.environ.get("REDIS_URL", "redis://127.0.0.1:6379/0")
 
 # Celery's name for a Unix socket's URL differs from the client's; a broker needs no database of
-# its own, since its keys carry the instance's name.
+# its own, since its keys carry the instance's identity: two hosts may use one name.
 CELERY_BROKER_URL = (
     "redis+socket://" + _redis_url.removeprefix("unix://").partition("?")[0]
     if _redis_url.startswith("unix://")
     else _redis_url
 )
 CELERY_BROKER_TRANSPORT_OPTIONS = {
-    "global_keyprefix": f"celery:{os.environ.get('NEXUS_INSTANCE', 'none')}:",
+    "global_keyprefix": f"celery:{os.environ.get('NEXUS_INSTANCE_ID', 'none')}:",
     "visibility_timeout": 3600,
     "socket_connect_timeout": 1,
 }

@@ -15,7 +15,7 @@ from rich.table import Table
 from exchange.stack.environment import outside_urls
 from exchange.stack.errors import StackError
 from exchange.stack.instance import REPOSITORY, Instance, instances_root
-from exchange.stack.process import start_ticks
+from exchange.stack.process import leftovers_end, start_ticks
 from exchange.stack.processes import manage
 from exchange.stack.stack import Stack
 
@@ -57,6 +57,7 @@ def main() -> int:
         console.print(f"[bold red]{error}", soft_wrap=True)
         return 1
     except KeyboardInterrupt:
+        console.print("broken off; nothing is left running")
         return 130
 
 
@@ -75,7 +76,7 @@ def up(chosen: argparse.Namespace) -> int:
                 time.sleep(TEND_INTERVAL_S)
                 stack.tend()
         except KeyboardInterrupt:
-            console.print("stopping …")
+            pass
     console.print("stopped; nothing is left running")
     return 0
 
@@ -131,9 +132,13 @@ def reset(chosen: argparse.Namespace) -> int:
         return 0
     names = [home.name for home in instances_root().iterdir()] if chosen.all else [chosen.name]
     for instance in map(Instance.named, names):
-        with instance.locked():
+        with instance.locked(), _progress(f"erasing {instance.name}"):
+            leftovers_end(instance.pids)
             instance.erase()
         console.print(f"{instance.name} is erased; its next start is a new instance")
+    for name, url in outside_urls().items():
+        console.print(f"[yellow]{name} runs elsewhere and keeps what it has: give a new instance")
+        console.print(f"[yellow]a new one, for parts of another instance are refused: {url}")
     return 0
 
 
@@ -146,16 +151,18 @@ def _progress(text: str) -> Iterator[None]:
 
 
 def _addresses_show(stack: Stack) -> None:
-    table = Table(show_header=False, title=f"instance {stack.instance.name} is up")
-    table.add_row("REST", stack.web_url)
-    for name, url in stack.urls.items():
-        table.add_row(name, url)
-    table.add_row("files", str(stack.instance.home))
     with _progress("demo member's key"):
         member = json.loads(stack.manage("demo_member").stdout)
-    for name, value in member.items():
-        table.add_row(f"demo member's {name}", str(value))
-    console.print(table, soft_wrap=True)
+    shown = {
+        "REST": stack.web_url,
+        "API page": f"{stack.web_url}/v1/docs",
+        **stack.urls,
+        "files": str(stack.instance.home),
+        **{f"demo member's {name}": str(value) for name, value in member.items()},
+    }
+    console.print(f"[bold]instance {stack.instance.name} is up")
+    for name, value in shown.items():  # no table: a narrow one would cut a secret shown once
+        console.print(f"[dim]{name:>24}[/]  {value}", soft_wrap=True)
     console.print("Ctrl-C stops it.")
 
 

@@ -137,10 +137,20 @@ def start_ticks(pid: int) -> int | None:
     return None if fields[0] == "Z" else int(fields[19])
 
 
+def leftovers_end(pid_files: Path) -> list[str]:
+    """End what an earlier run left running, by its pid files in this folder; say what that was."""
+    found = []
+    for pid_file in sorted(pid_files.glob("*.json")):
+        pid = leftover_end(pid_file)
+        if pid is not None:
+            found.append(f"ended {pid_file.stem}, process {pid} of an earlier run")
+    return found
+
+
 def leftover_end(pid_file: Path, timeout_s: int = 10) -> int | None:
     """End the process a pid file of an earlier run names, if it runs still; return its pid.
 
-    Raises StackError if it outlives SIGKILL.
+    Children that outlived it go too. Raises StackError if it outlives SIGKILL.
     """
     try:
         record = json.loads(pid_file.read_text())
@@ -161,6 +171,8 @@ def leftover_end(pid_file: Path, timeout_s: int = 10) -> int | None:
     else:
         if start_ticks(pid) == ticks:
             raise StackError(f"process {pid} of an earlier run does not end: end it by hand")
+    if ticks is not None and start_ticks(pid) is None:
+        _group_kill(pid)  # a group without its leader is still that of the pid file
     pid_file.unlink()
     return found
 

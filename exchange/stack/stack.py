@@ -24,7 +24,8 @@ from exchange.stack.environment import (
 from exchange.stack.errors import StackError
 from exchange.stack.folders import secret_file
 from exchange.stack.instance import REPOSITORY, Instance
-from exchange.stack.process import Process, Program, leftover_end
+from exchange.stack.outside import outside_probe
+from exchange.stack.process import Process, Program, leftovers_end
 from exchange.stack.processes import PARTS, manage
 from exchange.stack.programs import part_programs, row_program, rows_named, steps_named
 from exchange.stack.restarts import Restarts
@@ -96,7 +97,7 @@ class Stack:
     def __enter__(self) -> Self:
         self._lock.enter_context(self.instance.locked())
         try:
-            cleared = self._leftovers_clear()
+            cleared = leftovers_end(self.instance.pids)
             self.instance.prepare()
             for message in cleared:
                 self.say(message)
@@ -115,8 +116,9 @@ class Stack:
     def close(self) -> None:
         """Stop everything in reverse order and let the instance go; safe to call twice."""
         try:
-            for level in sorted({p.level for p in self._programs.values()}, reverse=True):
-                self._stop([n for n in self._processes if self._programs[n].level == level])
+            with self._progress("stopping") if self._processes else nullcontext():
+                for level in sorted({p.level for p in self._programs.values()}, reverse=True):
+                    self._stop([n for n in self._processes if self._programs[n].level == level])
         finally:
             self._lock.close()
 
@@ -217,15 +219,6 @@ class Stack:
         with self.instance.locked():
             self.instance.erase()
 
-    def _leftovers_clear(self) -> list[str]:
-        """End what an earlier run left running, and say what that was."""
-        found = []
-        for pid_file in sorted(self.instance.pids.glob("*.json")):
-            pid = leftover_end(pid_file)
-            if pid is not None:
-                found.append(f"ended {pid_file.stem}, process {pid} of an earlier run")
-        return found
-
     def _logs_turn(self) -> None:
         for log in self.instance.logs.glob("*.log"):
             if log.stat().st_size > LOG_BYTES_MAX:
@@ -240,6 +233,7 @@ class Stack:
             row_program(row, self.instance, self.urls, self._web_port) for row in self._rows
         ]
         self._programs = {program.name: program for program in programs}
+        outside_probe(self._outside)
         with self._progress(f"starting {', '.join(embedded)}"):
             self._start_level(0)
             if "chain" in self._in_use:

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 from exchange.demo.__main__ import OUT
+from exchange.stack import Instance
 from exchange.stack.instance import REPOSITORY
 
 FIGURES = {
@@ -23,15 +24,17 @@ FIGURES = {
 
 
 def _running_with(home: Path) -> list[str]:
-    """Return the command lines of processes whose environment names this instances folder."""
+    """Return the command lines of processes that name this instances folder anywhere."""
+    folders = [str(home), str(Instance.named("demo", home).runtime)]
     found = []
     for process in Path("/proc").glob("[0-9]*"):
         try:
-            environment = (process / "environ").read_bytes()
+            environment = (process / "environ").read_bytes().decode(errors="replace")
             command = (process / "cmdline").read_bytes().replace(b"\0", b" ").decode()
+            folder = os.readlink(process / "cwd")
         except OSError:
             continue
-        if f"NEXUS_HOME={home}".encode() in environment:
+        if any(one in text for one in folders for text in (environment, command, folder)):
             found.append(command)
     return found
 

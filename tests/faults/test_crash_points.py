@@ -82,13 +82,14 @@ def test_every_crash_point_is_visited() -> None:
 def test_nothing_is_lost_or_done_twice_when_killed(house: House, point: str) -> None:
     process = PROCESS_OF[point]
     house.worker_log_offset = (house.stack.instance.logs / "worker.log").stat().st_size
-    house.stack.stop(process)
+    house.stack.kill(process)
     # The worker counts visits in each of its children, so that their first has to do.
     visit = 1 if process == "worker" else 2
     house.stack.start(process, {"NEXUS_CRASH_POINT": f"{point}:{visit}"})
     with Load(house.traders) as load:
         wait_until(lambda: _died(house, process), timeout_s=120)
-        house.stack.restart(process)
+        house.stack.kill(process)  # the worker outlives its child
+        house.stack.start(process)
         enough = len(load.acknowledged) + 20
         wait_until(lambda: len(load.acknowledged) >= enough, timeout_s=60)
     house.projected()

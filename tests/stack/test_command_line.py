@@ -31,7 +31,7 @@ def _stack(root: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
 
 def _environment(root: Path) -> dict[str, str]:
     kept = {name: value for name, value in os.environ.items() if not name.endswith("_URL")}
-    return {**kept, "NEXUS_HOME": str(root), "COLUMNS": "200"}
+    return {**kept, "NEXUS_HOME": str(root), "COLUMNS": "60"}
 
 
 @pytest.fixture(scope="module")

@@ -1,5 +1,7 @@
 """Each process is told what it needs; a body's passphrase reaches that body's signer alone."""
 
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -88,3 +90,31 @@ def test_process_is_refused_when_the_table_lacks_it() -> None:
         steps_named(["pray"], PARTS)
     with pytest.raises(StackError, match="web is not of this run"):
         Stack("unstarted", processes=()).start("web")
+
+
+OPEN_ALL = """
+import django
+django.setup()
+from compliance.signer import BodySigner
+from exchange.stack.instance import BODIES
+for body in BODIES:
+    try:
+        BodySigner.open(body)
+    except LookupError:
+        continue
+    print(body)
+"""
+
+
+def test_no_body_signs_with_what_another_process_was_given(programs: list[Program]) -> None:
+    for program in programs:
+        if program.name in ("web", "worker"):
+            found = subprocess.run(
+                [sys.executable, "-c", OPEN_ALL],
+                env=dict(program.env),
+                cwd=program.cwd,
+                capture_output=True,
+                text=True,
+                check=True,
+            )
+            assert found.stdout == "", program.name

@@ -1,5 +1,6 @@
 """The embedded parts: they start anywhere, for root and for an ordinary user, and leave nothing."""
 
+import json
 import os
 import shutil
 import subprocess
@@ -16,7 +17,8 @@ from exchange.stack import Stack, StackError
 from exchange.stack.chain import chain_call, lane_address
 from exchange.stack.environment import outside_urls
 from exchange.stack.instance import REPOSITORY
-from exchange.stack.process import start_ticks
+from exchange.stack.outside import outside_probe
+from exchange.stack.process import leftovers_end, start_ticks
 from exchange.stack.processes import PARTS
 from tests.conftest import StackFactory
 from tests.waiting import wait_until
@@ -265,3 +267,38 @@ def test_nothing_embedded_starts_when_parts_are_outside(
     assert second.names == []
     assert second.urls == first.urls
     assert second.env["DATABASE_URL"] == first.urls["DATABASE_URL"]
+
+
+@pytest.mark.parametrize(
+    ("name", "url", "shown"),
+    [
+        ("DATABASE_URL", "postgres://trader:hush@127.0.0.1:9/nexus", "trader:***@127.0.0.1:9"),
+        ("DATABASE_URL", "not a url", "not a url"),
+        ("REDIS_URL", "redis://127.0.0.1:9/0", "redis://127.0.0.1:9/0"),
+        ("REDIS_URL", "127.0.0.1:9", "127.0.0.1:9"),
+        ("CHAIN_URL", "http://127.0.0.1:9", "http://127.0.0.1:9"),
+        ("CHAIN_URL", "127.0.0.1:9", "127.0.0.1:9"),
+    ],
+)
+def test_outside_part_is_named_when_it_does_not_answer(name: str, url: str, shown: str) -> None:
+    with pytest.raises(StackError, match=f"{name} is .*which does not answer") as refused:
+        outside_probe({name: url})
+    assert shown in str(refused.value)
+    assert "hush" not in str(refused.value)
+
+
+def test_children_are_ended_when_their_leader_died_alone(tmp_path: Path) -> None:
+    script = "sleep 600 & echo $!; kill -9 $$"
+    with subprocess.Popen(
+        ["sh", "-c", script], stdout=subprocess.PIPE, text=True, start_new_session=True
+    ) as leader:
+        assert leader.stdout is not None
+        child = int(leader.stdout.readline())
+        ticks = start_ticks(leader.pid)
+    pid_file = tmp_path / "web.json"
+    record = {"pid": leader.pid, "started_ticks": ticks or 1, "stop_signal": int(Signals.SIGTERM)}
+    pid_file.write_text(json.dumps(record))
+    assert start_ticks(child) is not None
+    assert leftovers_end(tmp_path) == []
+    wait_until(lambda: start_ticks(child) is None)
+    assert not pid_file.exists()
