@@ -5,11 +5,13 @@ from compliance.errors import BodyRefused, Conflict, Invalid, NotFound, NotYet, 
 __all__ = [
     "BodyRefused",
     "Conflict",
+    "DestinationIsAccount",
     "EvidenceInvalid",
     "Invalid",
     "NotFound",
     "NotYet",
     "Untrusted",
+    "WithdrawalsHalted",
 ]
 
 
@@ -17,3 +19,15 @@ class EvidenceInvalid(BodyRefused):
     """A notice, receipt or count is not signed by a known key of its kind, or is at odds."""
 
     code = "evidence_invalid"
+
+
+class DestinationIsAccount(Invalid):
+    """A withdrawal to an account of this house: that is no withdrawal."""
+
+    code = "destination_is_account"
+
+
+class WithdrawalsHalted(NotYet):
+    """Withdrawals stand still until officers lift the halt."""
+
+    code = "withdrawals_halted"

@@ -3,7 +3,7 @@
 from uuid import UUID
 
 from custody.errors import NotFound
-from custody.models import Account, Issuance, LedgerPosition
+from custody.models import Account, Issuance, LedgerPosition, TokenDeposit, VaultBar, Withdrawal
 
 
 def account_lock(number: int) -> Account:
@@ -30,3 +30,27 @@ def issuance_of_intent_lock(intent_id: UUID) -> Issuance | None:
 def ledger_lock() -> LedgerPosition:
     """Return the ledger's position locked, so that one follower at a time posts."""
     return LedgerPosition.objects.select_for_update(no_key=True).get()
+
+
+def withdrawal_lock(withdrawal_id: UUID) -> Withdrawal:
+    """Return the withdrawal with its row locked. Raises `NotFound`."""
+    rows = Withdrawal.objects.select_for_update(no_key=True)
+    withdrawal = rows.filter(pk=withdrawal_id).first()
+    if withdrawal is None:
+        raise NotFound(f"no withdrawal {withdrawal_id}")
+    return withdrawal
+
+
+def token_deposit_lock(deposit_id: int) -> TokenDeposit:
+    """Return the deposit with its row locked. Raises `NotFound`."""
+    rows = TokenDeposit.objects.select_for_update(no_key=True)
+    deposit = rows.filter(pk=deposit_id).first()
+    if deposit is None:
+        raise NotFound(f"no deposit {deposit_id}")
+    return deposit
+
+
+def bars_lock(numbers: list[int]) -> list[VaultBar]:
+    """Return these bars with their rows locked, so that one withdrawal at a time takes them."""
+    rows = VaultBar.objects.select_for_update(of=("self",), no_key=True)
+    return list(rows.filter(pk__in=numbers).select_related("receipt").order_by("id"))

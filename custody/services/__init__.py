@@ -14,9 +14,10 @@ from custody.services.evidence import (
     evidence_key_create,
     vault_receipt_receive,
 )
+from custody.services.halts import withdrawals_halt
 from custody.services.issuance import act_execute, issuance_credit
 from custody.services.sweep import sweep
-from custody.services.withdrawals import withdrawals_halt
+from custody.services.withdrawals import withdrawal_cancel, withdrawal_request
 
 __all__ = [
     "account_address_set",
@@ -34,5 +35,7 @@ __all__ = [
     "issuance_credit",
     "sweep",
     "vault_receipt_receive",
+    "withdrawal_cancel",
+    "withdrawal_request",
     "withdrawals_halt",
 ]

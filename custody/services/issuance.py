@@ -22,7 +22,7 @@ from custody.models import (
     Issuance,
     VaultReceipt,
 )
-from custody.services.withdrawals import withdrawals_resume
+from custody.services.halts import withdrawals_resume
 from matching.client import engine
 from matching.protocol.commands import Credit
 from matching.protocol.events import Credited, ReferenceRepeated

@@ -1,0 +1,61 @@
+"""Tables of the depository, cut by noun; no decisions here."""
+
+from custody.models.accounts import (
+    GUARANTEE,
+    MEMBER_ACCOUNT_MIN,
+    OUTSIDE,
+    REVENUE,
+    SUSPENSE,
+    Account,
+    Asset,
+)
+from custody.models.evidence import (
+    BankNotice,
+    EvidenceKey,
+    RegistrarNotice,
+    VaultBar,
+    VaultReceipt,
+)
+from custody.models.issuance import (
+    CustodyIntent,
+    Issuance,
+)
+from custody.models.ledger import (
+    Entry,
+    LedgerInstrument,
+    LedgerPosition,
+    Posting,
+)
+from custody.models.withdrawals import (
+    BarReservation,
+    TokenDeposit,
+    VaultRelease,
+    Withdrawal,
+    WithdrawalHalt,
+)
+
+__all__ = [
+    "GUARANTEE",
+    "MEMBER_ACCOUNT_MIN",
+    "OUTSIDE",
+    "REVENUE",
+    "SUSPENSE",
+    "Account",
+    "Asset",
+    "BankNotice",
+    "BarReservation",
+    "CustodyIntent",
+    "Entry",
+    "EvidenceKey",
+    "Issuance",
+    "LedgerInstrument",
+    "LedgerPosition",
+    "Posting",
+    "RegistrarNotice",
+    "TokenDeposit",
+    "VaultBar",
+    "VaultReceipt",
+    "VaultRelease",
+    "Withdrawal",
+    "WithdrawalHalt",
+]

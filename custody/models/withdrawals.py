@@ -1,0 +1,168 @@
+"""Units on their way out of the house and back into it."""
+
+import uuid
+
+from django.db import models
+from django.db.models import Q
+from django.utils import timezone
+
+from compliance.fields import UnitsField
+from custody.models.accounts import Account, Asset
+from custody.models.evidence import EvidenceKey, VaultBar
+from custody.models.issuance import CustodyIntent
+from matching.protocol.units import UNITS_MAX
+
+
+class Withdrawal(models.Model):
+    """Units of an account on their way out: debit, covering batch, signature, chain, delivery.
+
+    `destination` is where they go: `<bank>:<number>` for cash, a checksum address for a token,
+    `<bars>@<pickup reference>` for bars. The engine's reference carries a hash of it. `act` is the
+    officers' approval where one is needed, `cover_sequence` with `cover_signature` the clearing
+    house's word that every fill up to it is title. `closed_at` is when the units had left the
+    chain's account for good, or will never leave it.
+    """
+
+    class Kind(models.TextChoices):
+        CASH = "cash"
+        TOKEN = "token"
+        BAR = "bar"
+
+    class State(models.TextChoices):
+        """`debiting`: the engine is asked, too late to cancel; `returning`: to be given back."""
+
+        REQUESTED = "requested"
+        DEBITING = "debiting"
+        HELD = "held"
+        COVERED = "covered"
+        SIGNED = "signed"
+        EXECUTED = "executed"
+        COMPLETED = "completed"
+        RETURNING = "returning"
+        RETURNED = "returned"
+        REFUSED = "refused"
+        CANCELLED = "cancelled"
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="withdrawals")
+    asset = models.ForeignKey(Asset, on_delete=models.PROTECT, related_name="withdrawals")
+    amount_units = UnitsField()
+    fee_units = UnitsField(default=0)
+    kind = models.CharField(max_length=8, choices=Kind.choices)
+    destination = models.CharField(max_length=1000)
+    client_reference = models.CharField(max_length=64)
+    state = models.CharField(max_length=16, choices=State.choices, default=State.REQUESTED)
+    reason = models.CharField(max_length=500, blank=True)
+    engine_sequence = models.BigIntegerField(null=True)
+    return_sequence = models.BigIntegerField(null=True)
+    cover_sequence = models.BigIntegerField(null=True)
+    cover_signature = models.BinaryField(max_length=65, null=True)
+    intent = models.OneToOneField(CustodyIntent, on_delete=models.PROTECT, null=True)
+    act = models.OneToOneField("compliance.Act", on_delete=models.PROTECT, null=True)
+    due_at = models.DateTimeField(default=timezone.now)
+    attempts = models.PositiveIntegerField(default=0)
+    created_at = models.DateTimeField(default=timezone.now)
+    closed_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["account", "client_reference"], name="withdrawal_reference_once"
+            ),
+            models.CheckConstraint(
+                condition=Q(amount_units__range=(1, UNITS_MAX), fee_units__range=(0, UNITS_MAX)),
+                name="withdrawal_amount_bounded",
+            ),
+            models.CheckConstraint(
+                condition=Q(state__in=["requested", "debiting", "refused", "cancelled"])
+                | Q(engine_sequence__isnull=False),
+                name="withdrawal_debit_sequenced",
+            ),
+            models.CheckConstraint(
+                condition=Q(intent=None) | Q(intent=models.F("id")),
+                name="withdrawal_intent_named",
+            ),
+            models.CheckConstraint(
+                condition=Q(state__in=["executed", "completed", "returned", "refused", "cancelled"])
+                ^ Q(closed_at=None),
+                name="withdrawal_closed",
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["state", "due_at"]),
+            models.Index(fields=["account", "-created_at"]),
+        ]
+
+    @property
+    def open(self) -> bool:
+        """Tell whether the units are neither gone for good nor back."""
+        return self.closed_at is None
+
+
+class BarReservation(models.Model):
+    """A bar promised to a withdrawal; the row goes when the withdrawal fails."""
+
+    bar = models.OneToOneField(VaultBar, on_delete=models.PROTECT, related_name="reservation")
+    withdrawal = models.ForeignKey(Withdrawal, on_delete=models.PROTECT, related_name="bars")
+
+
+class VaultRelease(models.Model):
+    """A vault's signed word that it handed bars over for a withdrawal. Append-only."""
+
+    release_id = models.CharField(max_length=64, primary_key=True)
+    withdrawal = models.OneToOneField(Withdrawal, on_delete=models.PROTECT, related_name="release")
+    vault = models.ForeignKey(EvidenceKey, on_delete=models.PROTECT, related_name="releases")
+    fine_units = UnitsField()
+    bars = models.JSONField()
+    released_at = models.CharField(max_length=32)
+    signature = models.BinaryField(max_length=64)
+    received_at = models.DateTimeField(default=timezone.now)
+
+
+class TokenDeposit(models.Model):
+    """One `Transfer` of a known token from outside to an account, credited in the engine once."""
+
+    class State(models.TextChoices):
+        FOUND = "found"
+        CONFIRMED = "confirmed"
+        CREDITED = "credited"
+
+    account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="token_deposits")
+    asset = models.ForeignKey(Asset, on_delete=models.PROTECT, related_name="token_deposits")
+    amount_units = UnitsField()
+    sender = models.CharField(max_length=42)
+    transaction_hash = models.CharField(max_length=66)
+    log_index = models.PositiveIntegerField()
+    block_number = models.BigIntegerField()
+    state = models.CharField(max_length=16, choices=State.choices, default=State.FOUND)
+    engine_sequence = models.BigIntegerField(null=True)
+    due_at = models.DateTimeField(default=timezone.now)
+    attempts = models.PositiveIntegerField(default=0)
+    created_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["transaction_hash", "log_index"], name="token_deposit_once"
+            ),
+            models.CheckConstraint(
+                condition=Q(amount_units__range=(1, UNITS_MAX)), name="token_deposit_bounded"
+            ),
+            models.CheckConstraint(
+                condition=~Q(state="credited") | Q(engine_sequence__isnull=False),
+                name="token_deposit_sequenced",
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["state", "due_at"]),
+            models.Index(fields=["account", "-created_at"]),
+        ]
+
+
+class WithdrawalHalt(models.Model):
+    """Withdrawals stand still while a row has no `lifted_at`."""
+
+    reason = models.TextField()
+    halted_at = models.DateTimeField(default=timezone.now)
+    lifted_at = models.DateTimeField(null=True)
+    lifted_by = models.OneToOneField("compliance.Act", on_delete=models.PROTECT, null=True)
