@@ -32,6 +32,7 @@ class BookImage(msgspec.Struct, frozen=True, gc=False, array_like=True):
 
     definition: DefineInstrument
     phase: Phase
+    phase_decided_at_ns: int
     last_price_ticks: int
     orders: tuple[Order, ...]
 

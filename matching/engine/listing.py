@@ -57,7 +57,19 @@ def set_phase(state: State, sequence: int, command: SetPhase) -> Events:
         )
     if command.phase is Phase.CONTINUOUS and state.accounts.revenue is None:
         return refused(Refusal.UNKNOWN_ACCOUNT, "open the revenue account before trading begins")
+    decided_at_ns = command.decided_at_ns
+    if not 0 <= decided_at_ns <= UNITS_MAX:
+        return refused(
+            Refusal.MALFORMED, f"decided_at_ns must be 0 to {UNITS_MAX}, found {decided_at_ns}"
+        )
+    if decided_at_ns and decided_at_ns < book.phase_decided_at_ns:
+        return refused(
+            Refusal.STALE_VERSION,
+            f"phase {book.phase.name} was decided at {book.phase_decided_at_ns}, "
+            f"{command.phase.name} at {decided_at_ns}, which is before",
+        )
     book.phase = command.phase
+    book.phase_decided_at_ns = max(book.phase_decided_at_ns, decided_at_ns)
     return (PhaseChanged(command.instrument, command.phase),)
 
 

@@ -59,6 +59,7 @@ class State:
         for page in image.books:
             book = state.books[page.definition.instrument] = Book(page.definition)
             book.phase = page.phase
+            book.phase_decided_at_ns = page.phase_decided_at_ns
             book.last_price_ticks = page.last_price_ticks
             for order in page.orders:
                 accounts[order.account].orders[order.id] = order
@@ -113,4 +114,6 @@ def _sorted_ids(ids: dict[str, OrderAccepted]) -> tuple[OrderAccepted, ...]:
 
 def _book_image(book: Book) -> BookImage:
     orders = tuple(book.bids.orders() + book.asks.orders())
-    return BookImage(book.definition, book.phase, book.last_price_ticks, orders)
+    return BookImage(
+        book.definition, book.phase, book.phase_decided_at_ns, book.last_price_ticks, orders
+    )

@@ -43,8 +43,14 @@ class DefineInstrument(Command, frozen=True, tag=1):
 
 
 class SetPhase(Command, frozen=True, tag=2):
+    """Set an instrument's phase; one decided before the decision in force is refused.
+
+    `decided_at_ns` (Unix time) orders decisions that arrive late or twice; 0 is taken at any time.
+    """
+
     instrument: int
     phase: Phase
+    decided_at_ns: int = 0
 
 
 class OpenAccount(Command, frozen=True, tag=3):

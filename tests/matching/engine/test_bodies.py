@@ -123,6 +123,17 @@ def test_phase_needs_an_instrument_and_trading_a_revenue_account() -> None:
     market.do(SetPhase(GOLD, Phase.CONTINUOUS))
 
 
+def test_late_phase_is_refused_when_a_newer_one_was_decided(market: Market) -> None:
+    assert market.do(SetPhase(GOLD, Phase.HALTED, 20)) == (PhaseChanged(GOLD, Phase.HALTED),)
+    market.refuses(SetPhase(GOLD, Phase.CONTINUOUS, 19), Refusal.STALE_VERSION)
+    market.refuses(SetPhase(GOLD, Phase.CONTINUOUS, -1), Refusal.MALFORMED)
+    assert market.do(SetPhase(GOLD, Phase.HALTED, 20)) == (PhaseChanged(GOLD, Phase.HALTED),)
+    assert market.do(SetPhase(GOLD, Phase.CONTINUOUS, 21)) == (
+        PhaseChanged(GOLD, Phase.CONTINUOUS),
+    )
+    market.refuses(SetPhase(GOLD, Phase.HALTED, 20), Refusal.STALE_VERSION)
+
+
 def test_account_repeats_alike_and_never_changes(market: Market) -> None:
     before = market.engine.state_hash()
     opened = (AccountOpened(ALICE, 100, AccountKind.MEMBER),)
