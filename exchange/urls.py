@@ -4,12 +4,14 @@ from django.urls import URLPattern, URLResolver, include, path
 from drf_spectacular.renderers import OpenApiJsonRenderer
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 
-from exchange.health import HealthView
+from exchange.operations.views import HealthView, operator_health
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("v1/", include("exchange.trading.api.urls")),
     path("v1/", include("exchange.marketdata.api.urls")),
+    path("v1/", include("exchange.funds.api.urls")),
     path("v1/health", HealthView.as_view()),
+    path("health", operator_health),
     path(
         "v1/openapi.json",
         SpectacularAPIView.as_view(renderer_classes=[OpenApiJsonRenderer]),

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 import msgspec
+from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
 
 from exchange.api.problems import MEDIA_TYPE, ProblemDocument
@@ -26,11 +27,16 @@ def documented(
     body: type[msgspec.Struct] | None = None,
     status: int = 200,
     also: tuple[int, ...] = (),
+    media_types: tuple[str, ...] = ("application/json",),
 ) -> Callable[[View], View]:
     """Describe a view's method under a name of its own; every failure is a problem document."""
     problem = OpenApiResponse(_reference(ProblemDocument), "Refused or failed: see `code`")
     responses: dict[Any, Any] = {
-        code: OpenApiResponse(_reference(answer), "Done") for code in (status, *also)
+        (code, media_type): OpenApiResponse(
+            _reference(answer) if media_type == "application/json" else OpenApiTypes.STR, "Done"
+        )
+        for code in (status, *also)
+        for media_type in media_types
     }
     responses |= {(code, MEDIA_TYPE): problem for code in ("4XX", "5XX")}
     return extend_schema(

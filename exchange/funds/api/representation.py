@@ -1,0 +1,90 @@
+"""From records of ledger and fills to what a member reads, as JSON shapes or CSV."""
+
+import csv
+import io
+from collections.abc import Iterable, Iterator
+
+from custody import statements
+from exchange.api.times import time_format
+from exchange.funds.api import shapes
+from exchange.funds.periods import Period, instant_ns
+from exchange.listings.selectors import assets, instrument_by_id
+from exchange.trading.fees import FeeDay
+
+CSV_COLUMNS = ("asset", "moved_at", "kind", "amount", "balance", "reference", "sequence")
+
+
+def movement_show(one: statements.Movement) -> shapes.Movement:
+    """Return a movement as its member reads it."""
+    asset = assets()[one.asset]
+    return shapes.Movement(
+        movement_id=str(one.id),
+        asset=asset.code,
+        kind=one.kind,  # type: ignore[arg-type]  # the shape says which kinds there are
+        amount=asset.format(one.amount_units),
+        balance=asset.format(one.balance_units),
+        reference=one.reference,
+        sequence=str(one.sequence),
+        moved_at=time_format(instant_ns(one.time)),
+    )
+
+
+def fee_show(day: FeeDay) -> shapes.FeeDay:
+    """Return a day's fees in one instrument as their member reads them."""
+    terms = instrument_by_id(day.instrument)
+    return shapes.FeeDay(
+        date=day.day.isoformat(),
+        instrument=terms.symbol,
+        fills=day.fills,
+        amount=terms.quote.format(day.quote_units),
+        fee=terms.quote.format(day.fee_units),
+        fee_asset=terms.quote.code,
+    )
+
+
+def statement_show(
+    account: int, period: Period, made: statements.Statement, fees: Iterable[FeeDay]
+) -> shapes.Statement:
+    """Return a statement as its member reads it."""
+    known = assets()
+    return shapes.Statement(
+        account=str(account),
+        first=period.first.isoformat(),
+        last=period.last.isoformat(),
+        sequence=str(made.sequence),
+        assets=[
+            shapes.AssetStatement(
+                asset=known[one.asset].code,
+                opening=known[one.asset].format(one.opening_units),
+                closing=known[one.asset].format(one.closing_units),
+                movements=[movement_show(movement) for movement in one.movements],
+            )
+            for one in made.assets
+        ],
+        fees=[fee_show(day) for day in fees],
+    )
+
+
+def statement_csv(shown: shapes.Statement) -> str:
+    """Return a statement's movements as CSV (RFC 4180), each asset between opening and closing."""
+    text = io.StringIO()
+    writer = csv.writer(text)
+    writer.writerow(CSV_COLUMNS)
+    for asset in shown.assets:
+        writer.writerows(_csv_rows(shown, asset))
+    return text.getvalue()
+
+
+def _csv_rows(shown: shapes.Statement, asset: shapes.AssetStatement) -> Iterator[tuple[str, ...]]:
+    yield (asset.asset, shown.first, "opening", "", asset.opening, "", "")
+    for one in asset.movements:
+        yield (
+            one.asset,
+            one.moved_at,
+            one.kind,
+            one.amount,
+            one.balance,
+            one.reference,
+            one.sequence,
+        )
+    yield (asset.asset, shown.last, "closing", "", asset.closing, "", shown.sequence)

@@ -1,0 +1,104 @@
+"""A member's balances over time, fees and statements, each view one selector."""
+
+from django.http import HttpResponse, HttpResponseBase
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from custody import statements
+from custody.errors import Invalid
+from exchange.api.decoding import query_decode
+from exchange.api.errors import DoorCode, Problem
+from exchange.api.pages import next_cursor
+from exchange.api.schema import documented
+from exchange.funds.api import representation, shapes
+from exchange.funds.periods import period_of
+from exchange.listings.selectors import assets, instrument_by_symbol
+from exchange.members.api.views import MemberView
+from exchange.members.scopes import Scope
+from exchange.trading.fees import fees_by_day
+
+
+class HistoryView(MemberView):
+    """What moved the member's balances."""
+
+    scopes = {"GET": Scope.READ}
+
+    @documented(
+        "list_movements",
+        "List changes of balances with the balance after each, newest first",
+        query=shapes.HistoryQuery,
+        answer=shapes.Movements,
+    )
+    def get(self, request: Request) -> Response:
+        query = query_decode(request, shapes.HistoryQuery)
+        found = statements.history_page(
+            self.account, asset=asset_number(query.asset), before=query.before, limit=query.limit
+        )
+        return Response(
+            shapes.Movements(
+                [representation.movement_show(one) for one in found],
+                next_cursor([one.id for one in found], query.limit),
+            )
+        )
+
+
+class FeesView(MemberView):
+    """What the member paid for trading."""
+
+    scopes = {"GET": Scope.READ}
+
+    @documented(
+        "list_fees",
+        "List fees by trade date and instrument",
+        query=shapes.FeesQuery,
+        answer=shapes.Fees,
+    )
+    def get(self, request: Request) -> Response:
+        query = query_decode(request, shapes.FeesQuery)
+        period = period_of(None, query.first, query.last)
+        number = instrument_by_symbol(query.instrument).id if query.instrument else None
+        days = fees_by_day(
+            self.account, begin_ns=period.begin_ns, end_ns=period.end_ns, instrument=number
+        )
+        return Response(shapes.Fees([representation.fee_show(day) for day in days]))
+
+
+class StatementsView(MemberView):
+    """The member's statement of a period."""
+
+    scopes = {"GET": Scope.READ}
+
+    @documented(
+        "get_statement",
+        "Get a statement of a month or of dates, as JSON or CSV",
+        query=shapes.StatementQuery,
+        answer=shapes.Statement,
+        media_types=("application/json", "text/csv"),
+    )
+    def get(self, request: Request) -> HttpResponseBase:
+        query = query_decode(request, shapes.StatementQuery)
+        period = period_of(query.month, query.first, query.last)
+        try:
+            made = statements.statement(self.account, begin=period.begin, end=period.end)
+        except Invalid as error:
+            raise Problem(DoorCode.PARAMETER_INVALID, str(error)) from error
+        fees = fees_by_day(self.account, begin_ns=period.begin_ns, end_ns=period.end_ns)
+        shown = representation.statement_show(self.account, period, made, fees)
+        if query.format == "json":
+            return Response(shown)
+        name = f"statement-{shown.first}-{shown.last}.csv"
+        return HttpResponse(
+            representation.statement_csv(shown),
+            content_type="text/csv; charset=utf-8",
+            headers={"Content-Disposition": f'attachment; filename="{name}"'},
+        )
+
+
+def asset_number(code: str | None) -> int | None:
+    """Return an asset's number, None for none. Raises `Problem` for an unknown code."""
+    if code is None:
+        return None
+    for asset in assets().values():
+        if asset.code == code:
+            return asset.id
+    raise Problem(DoorCode.PARAMETER_INVALID, f"no asset is called {code}")
