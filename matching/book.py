@@ -97,6 +97,7 @@ class Book:
         "low",
         "maker_fee_ppm",
         "phase",
+        "phase_decided_at_ns",
         "quantity_lots_max",
         "quote_asset",
         "quote_units_per_tick_lot",
@@ -106,6 +107,7 @@ class Book:
 
     def __init__(self, definition: DefineInstrument) -> None:
         self.phase = Phase.CLOSED
+        self.phase_decided_at_ns = 0
         self.last_price_ticks = 0
         self.bids = BookSide()
         self.asks = BookSide()
