@@ -14,9 +14,14 @@ from threading import Thread
 import django
 from rich.console import Console
 
+from compliance.errors import BodyRefused
+from exchange.demo.session import Unexpected
+from exchange.demo.waiting import TookTooLong
 from exchange.stack import Instance, Stack, StackError
 from exchange.stack.environment import outside_urls
 from exchange.stack.instance import REPOSITORY
+from exchange.stack.process import leftovers_end
+from matching.client import EngineUnavailable
 
 NAME = "demo"
 OUT = REPOSITORY / "build" / "demo.json"
@@ -25,23 +30,32 @@ console = Console(highlight=False)
 
 
 def main() -> int:
-    """Run the demo and return the exit status."""
+    """Run the demo and return the exit status; what goes wrong is one red line."""
+    try:
+        return _run()
+    except KeyboardInterrupt:
+        console.print("broken off; nothing is left running")
+        return 130
+    except (StackError, TookTooLong, Unexpected, BodyRefused, EngineUnavailable) as error:
+        console.print(f"[bold red]{error}", soft_wrap=True)
+        console.print(f"the logs are in {Instance.named(NAME).logs}", soft_wrap=True)
+        return 1
+
+
+def _run() -> int:
     started = time.monotonic()
     # Takes a second, which one of two cores has to spare while the parts start.
     Thread(target=import_module, args=["settlement.chain.client"], daemon=True).start()
     instance = Instance.named(NAME)
-    try:
-        with instance.locked():
-            instance.erase()
-        with Stack(NAME, urls=outside_urls(), progress=_progress, say=console.print) as stack:
-            os.environ.update(stack.env)
-            django.setup()
-            from exchange.demo.play import play
+    with instance.locked():
+        leftovers_end(instance.pids)
+        instance.erase()
+    with Stack(NAME, urls=outside_urls(), progress=_progress, say=console.print) as stack:
+        os.environ.update(stack.env)
+        django.setup()
+        from exchange.demo.play import play
 
-            agreed = play(stack.web_url, OUT, console, _progress)
-    except StackError as error:
-        console.print(f"[bold red]{error}", soft_wrap=True)
-        return 1
+        agreed = play(stack.web_url, OUT, console, _progress)
     verdict = "[green]all books agree" if agreed else "[bold red]the books differ"
     console.print(f"{verdict}[/]; {time.monotonic() - started:.0f} s, figures in {OUT}")
     return 0 if agreed else 1
