@@ -8,6 +8,8 @@ from types import FrameType
 
 from django.db import InterfaceError, OperationalError, connection
 
+from matching.client import beat
+
 logger = logging.getLogger(__name__)
 IDLE_S = 1.0
 DATABASE_RETRY_S = 1.0
@@ -40,10 +42,11 @@ def run_until_stopped(step: Callable[[], int], *, channel: str, once: bool = Fal
     """
     stop = Stop()
     while not stop:
+        beat()
         try:
             _listen(channel)
             while not stop and step():
-                pass
+                beat()
             if once:
                 return
             wait_notified(IDLE_S)

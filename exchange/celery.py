@@ -2,6 +2,9 @@
 
 from celery import Celery
 
+from exchange.operations import sweeps
+
 app = Celery("nexus")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
+sweeps.observe()

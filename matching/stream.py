@@ -76,6 +76,18 @@ class Stream:
         )
         return self._found(*found[0]) if found else None
 
+    def place_behind(self, sequence: int) -> Place:
+        """Return the place before the first entry above a sequence, or the stream's end.
+
+        Sequences rise with places, so the search goes back by epochs and not by entries.
+        """
+        last = self.last()
+        place = Place(0, 0) if last is None else last.place
+        while last is not None and last.published_sequence > sequence:
+            place = Place(last.place.epoch, sequence)
+            last = self.last_before(Place(last.place.epoch, 0))
+        return place
+
     def read(self, after: Place, count: int) -> list[Found]:
         """Return up to `count` entries after a place, having waited for the first if need be."""
         answer = self._client.execute_command(

@@ -14,11 +14,13 @@ from settlement.errors import InstanceDiffers, NotDeployed
 from settlement.models import (
     Batch,
     BatchState,
+    ChainTransaction,
     Deployment,
     Obligation,
     ObligationPosition,
     Reconciliation,
     Substitution,
+    TransactionState,
 )
 
 # States in which no debit has been paid out yet.
@@ -113,6 +115,18 @@ def open_batch() -> Batch | None:
     """Return the batch that is neither confirmed nor unwound, if there is one."""
     done = [BatchState.CONFIRMED, BatchState.UNWOUND, BatchState.REORGANISED]
     return Batch.objects.exclude(state__in=done).order_by("batch_id").first()
+
+
+def batches_open() -> dict[str, int]:
+    """Return how many batches are in each state on their way; finished ones are left out."""
+    rows = Batch.objects.exclude(state__in=[BatchState.CONFIRMED, BatchState.UNWOUND])
+    return dict(rows.order_by().values_list("state").annotate(Count("pk")))
+
+
+def transactions_pending() -> int:
+    """Return how many transactions of our lanes no block is known to hold."""
+    pending = [TransactionState.STORED, TransactionState.BROADCAST]
+    return ChainTransaction.objects.filter(state__in=pending).count()
 
 
 def next_batch_range() -> BatchRange | None:

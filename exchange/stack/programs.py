@@ -50,8 +50,14 @@ def part_programs(
     return [made[part]() for part in parts]
 
 
-def row_program(row: Row, instance: Instance, urls: Mapping[str, str], web_port: int) -> Program:
-    """Describe one process of the project."""
+def row_program(
+    row: Row,
+    instance: Instance,
+    urls: Mapping[str, str],
+    web_port: int,
+    rows: Sequence[Row] = ROWS,
+) -> Program:
+    """Describe one process of the project; `rows` are all of this run, which /health expects."""
     address = f"127.0.0.1:{web_port}"
     ready = {
         "engine": lambda: engine_answers(instance.engine_socket),
@@ -60,7 +66,12 @@ def row_program(row: Row, instance: Instance, urls: Mapping[str, str], web_port:
     described = Program(
         name=row.name,
         argv=[argument.replace(WEB_ADDRESS, address) for argument in row.argv],
-        env={**base_environment(instance, urls), **trust_environment(instance, row.trusted_with)},
+        env={
+            **base_environment(instance, urls),
+            **trust_environment(instance, row.trusted_with),
+            "NEXUS_PROCESS": row.name,
+            "NEXUS_PROCESSES": ",".join(each.name for each in rows),
+        },
         level=row.level,
         cwd=REPOSITORY,
     )

@@ -230,7 +230,8 @@ class Stack:
             self.instance, embedded, chain_port=self._chain_port, durable=self._durable
         )
         programs += [
-            row_program(row, self.instance, self.urls, self._web_port) for row in self._rows
+            row_program(row, self.instance, self.urls, self._web_port, self._rows)
+            for row in self._rows
         ]
         self._programs = {program.name: program for program in programs}
         outside_probe(self._outside)

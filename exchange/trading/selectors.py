@@ -26,6 +26,12 @@ _ORDER_COLUMNS = tuple(field.name for field in fields(OrderRecord))
 _FILL_COLUMNS = tuple(field.name for field in fields(FillRecord))
 
 
+def oldest_fill_ns(*, after_sequence: int) -> int | None:
+    """Return the time of the first fill after a sequence number, or None when there is none."""
+    rows = Fill.objects.filter(sequence__gt=after_sequence).order_by("sequence")
+    return rows.values_list("time_ns", flat=True).first()
+
+
 def projector_position() -> int:
     """Return the sequence number up to which orders and fills are written."""
     return ProjectorPosition.objects.values_list("sequence", flat=True).get(id=1)

@@ -7,13 +7,18 @@ order rules (those are the engine's), anything that writes a journal.
 from matching.client.address import EngineAddress, engine_address
 from matching.client.connection import EngineClient, EngineUnavailable, engine
 from matching.client.follow import FollowFailed, follow
+from matching.client.heartbeat import beat, heartbeat_name
+from matching.client.lag import waiting_since_ns
 
 __all__ = [
     "EngineAddress",
     "EngineClient",
     "EngineUnavailable",
     "FollowFailed",
+    "beat",
     "engine",
     "engine_address",
     "follow",
+    "heartbeat_name",
+    "waiting_since_ns",
 ]

@@ -5,6 +5,7 @@ from collections.abc import Generator
 from time import monotonic
 
 from matching.client.address import EngineAddress
+from matching.client.heartbeat import beat
 from matching.client.replica import Replica, above
 from matching.journal import JournalDamaged, OtherInstance
 from matching.protocol.codec import StreamEntry
@@ -93,6 +94,7 @@ class _Following:
 
     def next_entries(self) -> list[StreamEntry]:
         """Return what follows the position, or nothing after a wait in vain."""
+        beat()
         if self.sequence < self._journal_until:
             entry = self._replica.next_entry(self.sequence)
             if entry is not None:
@@ -116,7 +118,7 @@ class _Following:
             self._stream.report(self._follower, self.sequence)
             self._reported_at = monotonic()
         if self._place is None:
-            self._place = self._find_place()
+            self._place = self._stream.place_behind(self.sequence)
         found = self._stream.read(self._place, ENTRIES_PER_READ)
         joined: list[StreamEntry] = []
         sequence = self.sequence
@@ -133,18 +135,6 @@ class _Following:
             self._replica.close()
             return joined
         return [] if found else self._silent()
-
-    def _find_place(self) -> Place:
-        """Return the place before the first entry above the position, or the stream's end.
-
-        Sequences rise with places, so the search goes back by epochs and not by entries.
-        """
-        last = self._stream.last()
-        place = Place(0, 0) if last is None else last.place
-        while last is not None and last.published_sequence > self.sequence:
-            place = Place(last.place.epoch, self.sequence)
-            last = self._stream.last_before(Place(last.place.epoch, 0))
-        return place
 
     def _silent(self) -> list[StreamEntry]:
         """Read the journal when it was ahead of a whole wait: then the stream lost something."""

@@ -13,6 +13,7 @@ from matching.journal.format import (
     pack_batch,
     segment_header,
     segment_path,
+    segments,
 )
 from matching.journal.reader import JournalReader
 from matching.protocol.commands import Sequenced
@@ -50,12 +51,17 @@ class JournalWriter:
         self._instance = instance
         self._segment_bytes = segment_bytes
         self._fd = -1
-        self._offset = self._end = 0
+        self._offset = self._end = self._earlier_bytes = 0
         self._worker = ThreadPoolExecutor(1, thread_name_prefix="journal-spare")
         self._spare: Future[None] | None = None
         (directory / _SPARE).unlink(missing_ok=True)
         if end.segment is not None:
             self._resume(end.segment, end.offset)
+
+    @property
+    def size_bytes(self) -> int:
+        """Bytes in use: earlier segments as a whole, the last one up to its end."""
+        return self._earlier_bytes + self._offset
 
     @property
     def batch_bytes_max(self) -> int:
@@ -93,6 +99,9 @@ class JournalWriter:
         self._fd = os.open(segment, os.O_RDWR)
         self._end = os.fstat(self._fd).st_size
         self._offset = offset
+        self._earlier_bytes = sum(
+            path.stat().st_size for _, path in segments(self._directory) if path != segment
+        )
         if os.pread(self._fd, self._end - offset, offset).strip(b"\0"):
             for place in range(offset, self._end, len(_ZEROS)):
                 self._write(_ZEROS[: self._end - place], place)
@@ -115,6 +124,7 @@ class JournalWriter:
         if self._fd >= 0:
             os.close(self._fd)
         self._fd = fd
+        self._earlier_bytes += self._end
         self._offset = SEGMENT_HEADER_BYTES
         self._end = self._segment_bytes
 

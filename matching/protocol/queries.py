@@ -51,7 +51,10 @@ class Reply(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
 
 class Status(Reply, frozen=True, tag=201):
-    """`state_hash` covers the whole state except sequence and clock; hex SHA-256, or empty."""
+    """`state_hash` covers the whole state except sequence and clock; hex SHA-256, or empty.
+
+    `orders` are the open ones; `journal_bytes` what the journal takes up.
+    """
 
     epoch: int
     instance: str
@@ -61,6 +64,7 @@ class Status(Reply, frozen=True, tag=201):
     fills: int
     published_sequence: int
     standby: bool
+    journal_bytes: int = 0
 
 
 class Balance(msgspec.Struct, frozen=True, array_like=True, gc=False):

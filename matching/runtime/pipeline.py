@@ -112,4 +112,5 @@ class Pipeline:
             engine.fills,
             self._publisher.published_sequence,
             standby=False,
+            journal_bytes=self._journal.size_bytes,
         )

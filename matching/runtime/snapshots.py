@@ -5,6 +5,7 @@ import threading
 from pathlib import Path
 from types import FrameType
 
+from matching.client import beat
 from matching.journal import JournalReader
 from matching.runtime.log import log
 from matching.runtime.replay import advance
@@ -32,6 +33,7 @@ def keep_snapshots(journal_dir: Path, instance: str, every_commands: int) -> Non
     reader = JournalReader(journal_dir, after_sequence=written, instance=instance)
     log("snapshots_started", sequence=written, every_commands=every_commands)
     while not stopping.is_set():
+        beat()
         advance(engine, reader)
         if engine.sequence - written >= every_commands:
             path = write_snapshot(journal_dir, instance, engine)

@@ -22,7 +22,7 @@ def shaken(venue: Venue) -> Iterator[Stack]:
 
 def _lags(venue: Venue) -> dict[str, int | None]:
     venue.stack.tend()
-    answer = venue.send("GET", "/v1/health")
+    answer = venue.send("GET", "/health")
     followers = answer.json["followers"]
     return {name: followers[name]["lag"] for name in ("projector", "marketdata")}
 
@@ -43,7 +43,7 @@ def test_nobody_gets_in_while_valkey_is_gone_and_old_nonces_stay_used_after_it(
     refused = post(trader, body)
     assert (refused.status, refused.code) == (503, "nonce_store_unavailable")
     assert refused.headers["retry-after"] == "1"
-    health = trader.venue.send("GET", "/v1/health")
+    health = trader.venue.send("GET", "/health")
     assert (health.status, health.json["valkey"]) == (503, "unavailable")
     assert trader.venue.send("GET", "/v1/markets/XAU-KRW/book").code == "market_data_unavailable"
     shaken.start("valkey")
@@ -63,7 +63,7 @@ def test_order_is_placed_once_when_the_engine_was_gone_in_between(
     assert "client_order_id" in refused.json["detail"]
     assert refused.headers["retry-after"] == "1"
     assert trader.send("GET", "/v1/balances").code == "engine_unavailable"
-    assert trader.venue.send("GET", "/v1/health").json["engine"] is None
+    assert trader.venue.send("GET", "/health").json["engine"] is None
     shaken.start("engine")
     again = post(trader, body)
     assert (again.status, again.json["order_id"]) == (200, first.json["order_id"])
@@ -77,7 +77,7 @@ def test_door_answers_again_when_postgresql_was_restarted(shaken: Stack, trader:
     shaken.stop("postgres")
     refused = trader.send("GET", "/v1/orders")
     assert (refused.status, refused.code) == (503, "database_unavailable")
-    assert trader.venue.send("GET", "/v1/health").json["database"] == "unavailable"
+    assert trader.venue.send("GET", "/health").json["database"] == "unavailable"
     shaken.start("postgres")
     wait_until(lambda: trader.send("GET", "/v1/orders").status == 200)
 

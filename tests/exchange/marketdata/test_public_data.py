@@ -31,7 +31,13 @@ def get(venue: Venue, target: str) -> Any:
 
 def test_markets_say_how_to_order(venue: Venue) -> None:
     markets = get(venue, "/v1/markets")["markets"]
-    assert [market["symbol"] for market in markets] == ["XAU-KRW", "XAG-KRW"]
+    assert [market["base_asset"] for market in markets] == [
+        *("XAU", "XAG", "XPT", "XPD", "CU", "NI", "SN", "GDC", "CTB")
+    ]
+    assert markets[7]["tick_table"][1:3] == [
+        {"from_price": "2000", "step": "5"},
+        {"from_price": "5000", "step": "10"},
+    ]
     assert (
         get(venue, "/v1/markets/XAU-KRW")
         == markets[0]
@@ -41,12 +47,15 @@ def test_markets_say_how_to_order(venue: Venue) -> None:
             "quote_asset": "KRW",
             "unit": "g",
             "tick_size": "10",
+            "tick_table": [],
             "lot_size": "0.01",
             "quantity_max": "5000.00",
+            "base_price": "100000",
             "price_low": "90000",
             "price_high": "110000",
             "maker_fee_ppm": 100,
             "taker_fee_ppm": 300,
+            "calendar": "24h",
             "phase": "continuous",
         }
     )
@@ -125,8 +134,8 @@ def test_time_is_the_servers(venue: Venue) -> None:
 
 
 def test_health_names_every_part_and_follower(venue: Venue) -> None:
-    wait_until(lambda: get(venue, "/v1/health")["followers"]["projector"]["lag"] == 0)
-    health = get(venue, "/v1/health")
+    wait_until(lambda: get(venue, "/health")["followers"]["projector"]["lag"] == 0)
+    health = get(venue, "/health")
     assert (health["status"], health["database"], health["valkey"]) == ("ok", "ok", "ok")
     assert int(health["engine"]["sequence"]) > 0
     assert set(health["followers"]) == {"projector", "ledger", "clearing", "marketdata"}
