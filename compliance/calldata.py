@@ -39,3 +39,18 @@ def mint_metal(address: str, units: int, receipt: bytes, receipt_units: int) -> 
 def mint_cash(address: str, units: int, notice: bytes) -> bytes:
     """Return `CashToken.mint` against a bank notice."""
     return calldata("mint(address,uint256,bytes32)", [address, units, notice])
+
+
+def mint_security(address: str, units: int) -> bytes:
+    """Return `SecurityToken.mint`; that it happens once is the intent's id's doing."""
+    return calldata("mint(address,uint256)", [address, units])
+
+
+def burn(address: str, units: int, redemption: bytes) -> bytes:
+    """Return `MetalToken.burn` or `CashToken.burn` for one redemption."""
+    return calldata("burn(address,uint256,bytes32)", [address, units, redemption])
+
+
+def custody_transfer(sender: str, receiver: str, units: int) -> bytes:
+    """Return `custodyTransfer` out of an account."""
+    return calldata("custodyTransfer(address,address,uint256)", [sender, receiver, units])

@@ -1,4 +1,6 @@
-"""What banks, vaults and auditors sign: documents, their checks, the signed bytes. No database.
+"""What witnesses outside sign: documents, their checks, the signed bytes. No database.
+
+Witnesses are banks, vaults, auditors and registrars.
 
 A document is a JSON object of integers and strings with hex signatures. Weights and amounts are
 in the asset's base units.
@@ -18,16 +20,30 @@ from matching.protocol.units import UNITS_MAX
 NOTICE_DOMAIN = b"nexus-bank-notice-v1\n"
 RECEIPT_DOMAIN = b"nexus-vault-receipt-v1\n"
 COUNT_DOMAIN = b"nexus-auditor-count-v1\n"
+REGISTRAR_DOMAIN = b"nexus-registrar-notice-v1\n"
+RELEASE_DOMAIN = b"nexus-vault-release-v1\n"
 BARS_MAX = 1000
 PARTS_PER_MILLION = 1_000_000
 BANK_NOTICE = "bank_notice"
 VAULT_RECEIPT = "vault_receipt"
+REGISTRAR_NOTICE = "registrar_notice"
 
 _NAME = re.compile(r"[A-Za-z0-9_.:-]{1,64}")
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(Z|[+-]\d\d:\d\d)")
 _NOTICE_FIELDS = {"notice_id", "bank", "account", "asset", "amount_units", "booked_at"}
 _RECEIPT_FIELDS = {"receipt_id", "vault", "account", "asset", "bars", "fine_units"}
 _COUNT_FIELDS = {"auditor", "auditor_fine_units"}
+_REGISTRAR_FIELDS = {"notice_id", "registrar", "account", "asset", "amount_units", "booked_at"}
+_RELEASE_FIELDS = {
+    "release_id",
+    "vault",
+    "withdrawal",
+    "asset",
+    "bars",
+    "fine_units",
+    "pickup",
+    "released_at",
+}
 _BAR_NAMES = ("refiner", "serial", "vault")
 _BAR_NUMBERS = {
     "year": 9999,
@@ -41,11 +57,36 @@ def notice_check(document: Mapping[str, Any]) -> None:
     """Raise `EvidenceInvalid` unless the document has a bank notice's exact fields and bounds."""
     _fields(document, _NOTICE_FIELDS | {"signature"})
     _names(document, ("notice_id", "bank", "asset"))
+    _booking_check(document)
+
+
+def registrar_check(document: Mapping[str, Any]) -> None:
+    """Raise `EvidenceInvalid` unless the document has a registrar's notice's fields and bounds."""
+    _fields(document, _REGISTRAR_FIELDS | {"signature"})
+    _names(document, ("notice_id", "registrar", "asset"))
+    _booking_check(document)
+
+
+def release_check(document: Mapping[str, Any]) -> None:
+    """Raise `EvidenceInvalid` unless the document has a release's exact fields and bounds.
+
+    `bars` lists `<refiner>/<serial>/<year>`, `withdrawal` is its id.
+    """
+    _fields(document, _RELEASE_FIELDS | {"signature"})
+    _names(document, ("release_id", "vault", "withdrawal", "asset", "pickup"))
+    _number(document, "fine_units", UNITS_MAX)
+    _time(document, "released_at")
+    bars = document["bars"]
+    if not isinstance(bars, list) or not 1 <= len(bars) <= BARS_MAX:
+        raise EvidenceInvalid(f"a release lists 1 to {BARS_MAX} bars")
+    if not all(isinstance(bar, str) for bar in bars) or len(set(bars)) != len(bars):
+        raise EvidenceInvalid("a release names each bar once, by text")
+
+
+def _booking_check(document: Mapping[str, Any]) -> None:
     _number(document, "account", UNITS_MAX)
     _number(document, "amount_units", UNITS_MAX)
-    booked_at = document["booked_at"]
-    if not (isinstance(booked_at, str) and booked_at.isascii() and _TIME.fullmatch(booked_at)):
-        raise EvidenceInvalid(f"booked_at must be an ISO 8601 time, found {booked_at!r}")
+    _time(document, "booked_at")
 
 
 def receipt_check(document: Mapping[str, Any]) -> None:
@@ -94,6 +135,18 @@ def notice_message(instance: UUID, document: Mapping[str, Any]) -> bytes:
     return _message(NOTICE_DOMAIN, instance, {name: document[name] for name in _NOTICE_FIELDS})
 
 
+def registrar_message(instance: UUID, document: Mapping[str, Any]) -> bytes:
+    """Return the bytes a registrar signs with Ed25519."""
+    return _message(
+        REGISTRAR_DOMAIN, instance, {name: document[name] for name in _REGISTRAR_FIELDS}
+    )
+
+
+def release_message(instance: UUID, document: Mapping[str, Any]) -> bytes:
+    """Return the bytes a vault signs with Ed25519 when it has handed bars over."""
+    return _message(RELEASE_DOMAIN, instance, {name: document[name] for name in _RELEASE_FIELDS})
+
+
 def receipt_message(instance: UUID, document: Mapping[str, Any]) -> bytes:
     """Return the bytes a vault signs with Ed25519."""
     return _message(RECEIPT_DOMAIN, instance, {name: document[name] for name in _RECEIPT_FIELDS})
@@ -117,6 +170,34 @@ def notice_verify(
         kind="bank",
         signature=signature_parse(document["signature"]),
         message=notice_message(instance, document),
+    )
+
+
+def registrar_verify(
+    keys: Mapping[str, tuple[str, bytes]], instance: UUID, document: Mapping[str, Any]
+) -> None:
+    """Raise `EvidenceInvalid` unless the notice is well-formed and its registrar signed."""
+    registrar_check(document)
+    signature_check(
+        keys,
+        name=document["registrar"],
+        kind="registrar",
+        signature=signature_parse(document["signature"]),
+        message=registrar_message(instance, document),
+    )
+
+
+def release_verify(
+    keys: Mapping[str, tuple[str, bytes]], instance: UUID, document: Mapping[str, Any]
+) -> None:
+    """Raise `EvidenceInvalid` unless the release is well-formed and its vault signed."""
+    release_check(document)
+    signature_check(
+        keys,
+        name=document["vault"],
+        kind="vault",
+        signature=signature_parse(document["signature"]),
+        message=release_message(instance, document),
     )
 
 
@@ -161,6 +242,11 @@ def chain_reference(kind: str, evidence_id: str) -> bytes:
     return hashlib.sha256(f"{kind}:{evidence_id}".encode()).digest()
 
 
+def intent_id(kind: str, evidence_id: str) -> UUID:
+    """Return the id of the one intent that mints securities: their token keeps no evidence."""
+    return UUID(bytes=chain_reference(kind, evidence_id)[:16])
+
+
 def _message(domain: bytes, instance: UUID, content: Mapping[str, JSON]) -> bytes:
     return domain + hashlib.sha256(canonical_json({"instance": str(instance), **content})).digest()
 
@@ -181,3 +267,9 @@ def _number(document: Mapping[str, Any], name: str, limit: int) -> None:
     value = document[name]
     if type(value) is not int or not 1 <= value <= limit:
         raise EvidenceInvalid(f"{name} must be a whole number from 1 to {limit}, found {value!r}")
+
+
+def _time(document: Mapping[str, Any], name: str) -> None:
+    value = document[name]
+    if not (isinstance(value, str) and value.isascii() and _TIME.fullmatch(value)):
+        raise EvidenceInvalid(f"{name} must be an ISO 8601 time, found {value!r}")

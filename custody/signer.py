@@ -96,7 +96,7 @@ def mint_expected(
     issuance = (
         Issuance.objects.filter(intent=intent)
         .select_related("act__proposer__user", "act__approver__user")
-        .select_related("notice__asset", "receipt__asset")
+        .select_related("notice__asset", "receipt__asset", "registration__asset")
         .first()
     )
     if issuance is None:
@@ -114,6 +114,8 @@ def mint_expected(
     }
     if stated != expected or act.payload["amount_units"] != units:
         raise Untrusted(f"act {act.id} is about other evidence or another amount")
+    if kind == evidence.REGISTRAR_NOTICE and intent.pk != evidence.intent_id(kind, evidence_id):
+        raise Untrusted(f"intent {intent.pk} is not the one that this notice mints by")
     if document["account"] != intent.account_id:
         raise Untrusted(f"evidence is for account {document['account']}, not {intent.account_id}")
     token = pin.targets.get(f"token:{document['asset']}")
@@ -130,6 +132,10 @@ def _evidence_verified(
             document = selectors.notice_document(issuance.notice)
             evidence.notice_verify(trust.evidence, settings.INSTANCE_ID, document)
             return evidence.BANK_NOTICE, issuance.notice.pk, document, issuance.notice.amount_units
+        if (registered := issuance.registration) is not None:
+            document = selectors.registrar_document(registered)
+            evidence.registrar_verify(trust.evidence, settings.INSTANCE_ID, document)
+            return evidence.REGISTRAR_NOTICE, registered.pk, document, registered.amount_units
         assert issuance.receipt is not None
         document = selectors.receipt_document(issuance.receipt)
         evidence.receipt_verify(trust.evidence, settings.INSTANCE_ID, document)

@@ -14,6 +14,7 @@ from custody.selectors.evidence import (
     notice_document,
     outside_holdings,
     receipt_document,
+    registrar_document,
 )
 from custody.selectors.issuance import (
     issuance_credited_as,
@@ -52,6 +53,7 @@ __all__ = [
     "notice_document",
     "outside_holdings",
     "receipt_document",
+    "registrar_document",
     "return_reference",
     "token_deposits_of",
     "withdrawal_get",

@@ -7,7 +7,7 @@ from django.db.models import Q
 
 from custody import evidence
 from custody.errors import EvidenceInvalid
-from custody.models import BankNotice, EvidenceKey, Issuance, VaultReceipt
+from custody.models import BankNotice, EvidenceKey, Issuance, RegistrarNotice, VaultReceipt
 from custody.selectors.accounts import assets_by_id
 
 
@@ -45,20 +45,38 @@ def receipt_document(receipt: VaultReceipt) -> dict[str, object]:
     }
 
 
+def registrar_document(notice: RegistrarNotice) -> dict[str, object]:
+    """Return the notice as it was received."""
+    return {
+        "notice_id": notice.notice_id,
+        "registrar": notice.registrar_id,
+        "account": notice.account_id,
+        "asset": notice.asset.code,
+        "amount_units": notice.amount_units,
+        "booked_at": notice.booked_at,
+        "signature": bytes(notice.signature).hex(),
+    }
+
+
 def outside_holdings(*, issued_only: bool = False) -> dict[int, int]:
-    """Return base units per asset that banks and vaults vouch for by signatures that verify now.
+    """Return base units per asset that outsiders vouch for by signatures that verify now.
 
     With `issued_only` evidence counts from the mint it was used for; without, from its receipt.
     """
     keys, holdings = evidence_keys(), {asset: 0 for asset in assets_by_id()}
     notices = BankNotice.objects.select_related("asset")
     receipts = VaultReceipt.objects.select_related("asset")
+    registrations = RegistrarNotice.objects.select_related("asset")
     if issued_only:
         minted = Q(issuance__state__in=[Issuance.State.MINTED, Issuance.State.CREDITED])
         notices, receipts = notices.filter(minted), receipts.filter(minted)
+        registrations = registrations.filter(minted)
     for notice in notices.iterator():
         if _verifies(evidence.notice_verify, keys, notice_document(notice)):
             holdings[notice.asset_id] += notice.amount_units
+    for registration in registrations.iterator():
+        if _verifies(evidence.registrar_verify, keys, registrar_document(registration)):
+            holdings[registration.asset_id] += registration.amount_units
     for receipt in receipts.iterator():
         if _verifies(evidence.receipt_verify, keys, receipt_document(receipt)):
             holdings[receipt.asset_id] += receipt.fine_units

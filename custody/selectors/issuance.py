@@ -8,7 +8,11 @@ from custody.models import Issuance
 
 def issuance_of(*, evidence_kind: str, evidence_id: str) -> Issuance | None:
     """Return what became of a piece of evidence, or None while no act has used it."""
-    name = {evidence.BANK_NOTICE: "notice", evidence.VAULT_RECEIPT: "receipt"}[evidence_kind]
+    name = {
+        evidence.BANK_NOTICE: "notice",
+        evidence.VAULT_RECEIPT: "receipt",
+        evidence.REGISTRAR_NOTICE: "registration",
+    }[evidence_kind]
     return Issuance.objects.filter(**{f"{name}_id": evidence_id}).first()
 
 

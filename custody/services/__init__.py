@@ -12,6 +12,7 @@ from custody.services.chain import (
 from custody.services.evidence import (
     bank_notice_receive,
     evidence_key_create,
+    registrar_notice_receive,
     vault_receipt_receive,
 )
 from custody.services.halts import withdrawals_halt
@@ -33,6 +34,7 @@ __all__ = [
     "intent_submitted",
     "intents_executable",
     "issuance_credit",
+    "registrar_notice_receive",
     "sweep",
     "vault_receipt_receive",
     "withdrawal_cancel",

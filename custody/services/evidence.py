@@ -9,14 +9,21 @@ from django.db import IntegrityError, transaction
 from compliance import services as compliance
 from custody import evidence, selectors
 from custody.errors import Conflict, EvidenceInvalid, Invalid
-from custody.models import Asset, BankNotice, EvidenceKey, VaultBar, VaultReceipt
+from custody.models import (
+    Asset,
+    BankNotice,
+    EvidenceKey,
+    RegistrarNotice,
+    VaultBar,
+    VaultReceipt,
+)
 
 BODY = "custody"
 
 
 @transaction.atomic
 def evidence_key_create(*, name: str, kind: str, public_key: bytes, actor: str) -> EvidenceKey:
-    """Make the Ed25519 key of a bank, vault or auditor known; the same again returns it.
+    """Make the Ed25519 key of a witness outside known; the same again returns it.
 
     Custody's signer believes it only when its policy file lists it too. Raises `Invalid`,
     `Conflict`.
@@ -59,6 +66,33 @@ def bank_notice_receive(*, document: Mapping[str, Any]) -> BankNotice:
         signature=evidence.signature_parse(document["signature"]),
     )
     _audit(f"bank:{document['bank']}", "bank_notice.received", f"bank_notice:{notice.pk}", document)
+    return notice
+
+
+@transaction.atomic
+def registrar_notice_receive(*, document: Mapping[str, Any]) -> RegistrarNotice:
+    """Keep a registrar's signed notice; the same again returns it. Raises as above."""
+    evidence.registrar_verify(selectors.evidence_keys(), settings.INSTANCE_ID, document)
+    asset = _asset(document, Asset.Kind.SECURITY)
+    known = RegistrarNotice.objects.filter(notice_id=document["notice_id"]).first()
+    if known is not None:
+        _same(selectors.registrar_document(known), document, "notice_id")
+        return known
+    notice = RegistrarNotice.objects.create(
+        notice_id=document["notice_id"],
+        registrar_id=document["registrar"],
+        account=selectors.account_get(document["account"]),
+        asset=asset,
+        amount_units=document["amount_units"],
+        booked_at=document["booked_at"],
+        signature=evidence.signature_parse(document["signature"]),
+    )
+    _audit(
+        f"registrar:{document['registrar']}",
+        "registrar_notice.received",
+        f"registrar_notice:{notice.pk}",
+        document,
+    )
     return notice
 
 

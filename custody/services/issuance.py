@@ -20,6 +20,7 @@ from custody.models import (
     BankNotice,
     CustodyIntent,
     Issuance,
+    RegistrarNotice,
     VaultReceipt,
 )
 from custody.services.halts import withdrawals_resume
@@ -31,6 +32,8 @@ from matching.protocol.faults import crash_point
 BODY = "custody"
 CREDIT_TASK = "custody.issuance_credit"
 RETRY_DELAY_MAX_S = 60
+
+Evidence = BankNotice | VaultReceipt | RegistrarNotice
 
 
 def act_execute(*, act_id: UUID) -> None:
@@ -55,7 +58,7 @@ def _mint(act_id: UUID, payload: dict[str, Any]) -> dict[str, Any]:
     kind, found = _evidence(payload)
     if selectors.issuance_of(evidence_kind=kind, evidence_id=payload["evidence_id"]):
         raise Conflict(f"{kind} {payload['evidence_id']} has been issued against")
-    units = found.amount_units if isinstance(found, BankNotice) else found.fine_units
+    units = found.fine_units if isinstance(found, VaultReceipt) else found.amount_units
     stated = (payload["account"], payload["asset"], payload["amount_units"])
     if stated != (found.account_id, found.asset_id, units):
         raise Conflict(
@@ -68,6 +71,7 @@ def _mint(act_id: UUID, payload: dict[str, Any]) -> dict[str, Any]:
     issuance = Issuance.objects.create(
         notice=found if isinstance(found, BankNotice) else None,
         receipt=found if isinstance(found, VaultReceipt) else None,
+        registration=found if isinstance(found, RegistrarNotice) else None,
         account=account,
         asset=found.asset,
         amount_units=units,
@@ -77,23 +81,20 @@ def _mint(act_id: UUID, payload: dict[str, Any]) -> dict[str, Any]:
     return {"issuance": issuance.pk}
 
 
-def _evidence(payload: dict[str, Any]) -> tuple[str, BankNotice | VaultReceipt]:
+def _evidence(payload: dict[str, Any]) -> tuple[str, Evidence]:
     kind, evidence_id = payload["evidence_kind"], payload["evidence_id"]
-    found: BankNotice | VaultReceipt | None
-    if kind == evidence.BANK_NOTICE:
-        found = BankNotice.objects.select_related("asset").filter(pk=evidence_id).first()
-    elif kind == evidence.VAULT_RECEIPT:
-        found = VaultReceipt.objects.select_related("asset").filter(pk=evidence_id).first()
-    else:
-        raise Invalid(f"evidence kind must be bank_notice or vault_receipt, found {kind!r}")
+    model = _EVIDENCE.get(kind)
+    if model is None:
+        raise Invalid(f"evidence kind must be one of {sorted(_EVIDENCE)}, found {kind!r}")
+    found: Evidence | None = (
+        model._default_manager.select_related("asset").filter(pk=evidence_id).first()
+    )
     if found is None:
         raise NotFound(f"no {kind} {evidence_id!r}")
     return kind, found
 
 
-def _mint_intent(
-    account: Account, found: BankNotice | VaultReceipt, kind: str, units: int
-) -> CustodyIntent:
+def _mint_intent(account: Account, found: Evidence, kind: str, units: int) -> CustodyIntent:
     chain = compliance_selectors.chain_addresses_get(BODY)
     if chain is None or account.address is None:
         raise NotYet("no contracts are deployed yet")
@@ -105,6 +106,8 @@ def _mint_intent(
         subject={"account": account.pk, "asset": asset.pk, "amount_units": units},
         account=account,
     )
+    if kind == evidence.REGISTRAR_NOTICE:
+        intent.id = evidence.intent_id(kind, str(found.pk))
     intent_life.intent_request(intent, body=BODY)
     return intent
 
@@ -114,6 +117,8 @@ def mint_calldata(evidence_kind: str, evidence_id: str, address: str, units: int
     reference = evidence.chain_reference(evidence_kind, evidence_id)
     if evidence_kind == evidence.BANK_NOTICE:
         return calldata.mint_cash(address, units, reference)
+    if evidence_kind == evidence.REGISTRAR_NOTICE:
+        return calldata.mint_security(address, units)
     return calldata.mint_metal(address, units, reference, units)
 
 
@@ -196,4 +201,9 @@ def _withdrawals_resume(act_id: UUID, payload: dict[str, Any]) -> dict[str, Any]
     return {"halt": payload["halt"]}
 
 
+_EVIDENCE: dict[str, type[Evidence]] = {
+    evidence.BANK_NOTICE: BankNotice,
+    evidence.VAULT_RECEIPT: VaultReceipt,
+    evidence.REGISTRAR_NOTICE: RegistrarNotice,
+}
 _ACTS = {"custody.mint": _mint, "custody.withdrawals_resume": _withdrawals_resume}

@@ -93,3 +93,8 @@ def vault(assets: None, keys: Path) -> Witness:
 @pytest.fixture
 def auditor(assets: None, keys: Path) -> Witness:
     return witness_admit("bureau", "auditor")
+
+
+@pytest.fixture
+def registrar(assets: None, keys: Path) -> Witness:
+    return witness_admit("ksd", "registrar")

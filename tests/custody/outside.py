@@ -1,4 +1,4 @@
-"""The outside world: a bank, a vault and an auditor who sign at their own desks."""
+"""The outside world: witnesses who sign at their own desks."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +12,7 @@ from custody import evidence, services
 
 @dataclass(frozen=True)
 class Witness:
-    """A bank, vault or auditor with the file of its private key."""
+    """A bank, vault, auditor or registrar with the file of its private key."""
 
     name: str
     key: Path
@@ -83,3 +83,19 @@ def receipt(
         "vault_signature": vault.sign(evidence.receipt_message(instance, document)),
         "auditor_signature": auditor.sign(evidence.count_message(instance, document)),
     }
+
+
+def registration(
+    registrar: Witness, account: int, asset: str, amount_units: int, /, **changed: Any
+) -> dict[str, Any]:
+    """Return a registrar's signed notice of a security; `changed` fields are signed too."""
+    document: dict[str, Any] = {
+        "notice_id": f"S-{account}-{amount_units}",
+        "registrar": registrar.name,
+        "account": account,
+        "asset": asset,
+        "amount_units": amount_units,
+        "booked_at": "2026-11-20T09:00:00+09:00",
+    } | changed
+    message = evidence.registrar_message(settings.INSTANCE_ID, document)
+    return {**document, "signature": registrar.sign(message)}

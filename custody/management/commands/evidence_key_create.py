@@ -1,4 +1,4 @@
-"""`manage.py evidence_key_create`: admit a bank, vault or auditor by its key."""
+"""`manage.py evidence_key_create`: admit a bank, vault, auditor or registrar by its key."""
 
 import json
 from pathlib import Path
@@ -15,8 +15,9 @@ from custody.services import evidence_key_create
 
 class Command(BaseCommand):
     help = (
-        "Make the Ed25519 key of a bank, vault or auditor known to custody and list it in its "
-        "signer's policy: an outside one by --public-key, or a sandbox one written to --key-out."
+        "Make the Ed25519 key of a bank, vault, auditor or registrar known to custody and list it "
+        "in its signer's policy: an outside one by --public-key, or a sandbox one written to "
+        "--key-out."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:

@@ -1,4 +1,4 @@
-"""`manage.py evidence_sign`: sign as a sandbox bank, vault or auditor does at its own desk."""
+"""`manage.py evidence_sign`: sign as a sandbox witness does at its own desk."""
 
 import json
 from collections.abc import Callable
@@ -17,11 +17,12 @@ SIGNATURES: dict[str, tuple[str, Callable[..., bytes]]] = {
     "bank": ("signature", evidence.notice_message),
     "vault": ("vault_signature", evidence.receipt_message),
     "auditor": ("auditor_signature", evidence.count_message),
+    "registrar": ("signature", evidence.registrar_message),
 }
 
 
 class Command(BaseCommand):
-    help = "Add a bank's, vault's or auditor's signature to a JSON document; print the result."
+    help = "Add the signature of a witness to a JSON document; print the result."
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("file", help="a path, or - for standard input")
