@@ -11,9 +11,11 @@ from matching.protocol.queries import (
     GetBalances,
     GetBook,
     GetInstruments,
+    GetMovement,
     GetOpenOrders,
     Instruments,
     InstrumentState,
+    MovementFound,
     OpenOrder,
     OpenOrders,
 )
@@ -56,6 +58,11 @@ def answer(state: State, sequence: int, query: AnyQuery) -> AnyReply:
                 for _, book in sorted(state.books.items())
             )
             return Instruments(sequence, tuple(instruments))
+        case GetMovement():
+            known = state.accounts.movements.get(query.reference)
+            if known is None:
+                return MovementFound(sequence, None, 0)
+            return MovementFound(sequence, known.command, known.sequence)
         case _:
             raise TypeError(f"the runtime answers {type(query).__name__}")
 

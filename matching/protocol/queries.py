@@ -4,7 +4,7 @@ from typing import TypeAlias
 
 import msgspec
 
-from matching.protocol.commands import DefineInstrument
+from matching.protocol.commands import Credit, Debit, DefineInstrument
 from matching.protocol.units import Phase, Side
 
 
@@ -41,7 +41,15 @@ class GetInstruments(Query, frozen=True, tag=105):
     pass
 
 
-AnyQuery: TypeAlias = GetStatus | GetBalances | GetBook | GetOpenOrders | GetInstruments
+class GetMovement(Query, frozen=True, tag=106):
+    """Ask for the credit or debit of a reference."""
+
+    reference: str
+
+
+AnyQuery: TypeAlias = (
+    GetStatus | GetBalances | GetBook | GetOpenOrders | GetInstruments | GetMovement
+)
 
 
 class Reply(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -110,4 +118,11 @@ class Instruments(Reply, frozen=True, tag=205):
     instruments: tuple[InstrumentState, ...]
 
 
-AnyReply: TypeAlias = Status | Balances | Book | OpenOrders | Instruments
+class MovementFound(Reply, frozen=True, tag=206):
+    """What the reference moved, and at which sequence number; None and 0 when nothing did."""
+
+    command: Credit | Debit | None
+    applied_sequence: int
+
+
+AnyReply: TypeAlias = Status | Balances | Book | OpenOrders | Instruments | MovementFound

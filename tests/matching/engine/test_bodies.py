@@ -28,9 +28,11 @@ from matching.protocol.queries import (
     Book,
     GetBook,
     GetInstruments,
+    GetMovement,
     GetStatus,
     Instruments,
     InstrumentState,
+    MovementFound,
 )
 from matching.protocol.refusals import Refusal
 from matching.protocol.units import UNITS_MAX, AccountKind, CancelReason, Phase
@@ -256,3 +258,15 @@ def test_state_hash_leaves_out_sequence_and_clock(market: Market) -> None:
     other = Market([gold(), SetPhase(77, Phase.CLOSED)])
     assert Market([gold()]).engine.state_hash() == other.engine.state_hash()
     assert Market([shares()]).engine.state_hash() != other.engine.state_hash()
+
+
+def test_movement_is_told_by_its_reference(market: Market) -> None:
+    credit = Credit(ALICE, KRW, 5_000, "deposit:7")
+    market.do(credit)
+    sequence = market.engine.sequence
+    market.do(Debit(ALICE, KRW, 5_000_000_000_000, "withdrawal:7"))
+    found = market.engine.answer(GetMovement("deposit:7"))
+    assert found == MovementFound(market.engine.sequence, credit, sequence)
+    assert market.engine.answer(GetMovement("withdrawal:7")) == MovementFound(
+        market.engine.sequence, None, 0
+    )
