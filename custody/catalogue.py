@@ -14,7 +14,8 @@ class AssetTerms:
     decimals: int
 
 
-# KRW in 0.0001 KRW, precious metals in mg (unit 1 g), base metals in g (unit 1 kg).
+# KRW in 0.0001 KRW, precious metals in mg (unit 1 g), base metals in g (unit 1 kg), shares
+# whole.
 ASSETS = (
     AssetTerms(1, "KRW", "Korean won", "cash", 4),
     AssetTerms(2, "XAU", "Gold", "metal", 3),
@@ -24,4 +25,6 @@ ASSETS = (
     AssetTerms(6, "CU", "Copper", "metal", 3),
     AssetTerms(7, "NI", "Nickel", "metal", 3),
     AssetTerms(8, "SN", "Tin", "metal", 3),
+    AssetTerms(9, "GDC", "Gamcheon Docks, common share", "security", 0),
+    AssetTerms(10, "CTB", "Centum Tower, share of the building", "security", 0),
 )

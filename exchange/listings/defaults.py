@@ -1,63 +1,98 @@
-"""The markets that a new instance lists; docs name the sources of the figures.
+"""The nine markets that a new instance lists; docs name the sources of the figures.
 
-Lots and ticks are the venue's own choice, like the fees; 5 kg of gold an order and a band of 10 %
-around a base price are those of the KRX gold market (global.krx.co.kr).
+Lots, the metals' ticks and the fees are the venue's own choice, and so is all about the building's
+shares. 5 kg of gold an order and a band of 10 % are those of the KRX gold market; the equity's
+ticks and its band of 30 % those of KRX equities (global.krx.co.kr).
 """
 
 from collections.abc import Mapping
 from dataclasses import replace
-from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
+from decimal import Decimal
 
+from django.conf import settings
+
+from exchange.listings.models import Calendar
+from exchange.listings.references import price_round, reference_months, reference_prices
 from exchange.listings.services import Listing
 from matching.protocol.units import InstrumentClass
 
-BAND = Decimal("0.10")
-DEFAULTS = (
-    Listing(
-        id=1,
-        symbol="XAU-KRW",
-        base_asset="XAU",
+KRX_TICKS = (
+    (0, 1),
+    (2_000, 5),
+    (5_000, 10),
+    (20_000, 50),
+    (50_000, 100),
+    (200_000, 500),
+    (500_000, 1_000),
+)
+EQUITY, BUILDING = "GDC-KRW", "CTB-KRW"
+
+
+def _metal(number: int, code: str, unit: str, tick: int, lot: str, quantity_max: int) -> Listing:
+    return Listing(
+        id=number,
+        symbol=f"{code}-KRW",
+        base_asset=code,
         quote_asset="KRW",
-        unit="g",
-        tick_size=Decimal(10),
-        lot_size=Decimal("0.01"),
+        unit=unit,
+        tick_size=Decimal(tick),
+        lot_size=Decimal(lot),
         instrument_class=InstrumentClass.METAL,
-        quantity_max=Decimal(5_000),
+        quantity_max=Decimal(quantity_max),
+        band=Decimal("0.10"),
         maker_fee_ppm=100,
         taker_fee_ppm=300,
-    ),
-    Listing(
-        id=2,
-        symbol="XAG-KRW",
-        base_asset="XAG",
+    )
+
+
+def _share(number: int, symbol: str, tick: int, quantity_max: int, taker_fee_ppm: int) -> Listing:
+    return Listing(
+        id=number,
+        symbol=symbol,
+        base_asset=symbol.partition("-")[0],
         quote_asset="KRW",
-        unit="g",
-        tick_size=Decimal(1),
+        unit="share",
+        tick_size=Decimal(tick),
         lot_size=Decimal(1),
-        instrument_class=InstrumentClass.METAL,
-        quantity_max=Decimal(500_000),
-        maker_fee_ppm=100,
-        taker_fee_ppm=300,
-    ),
+        instrument_class=InstrumentClass.SECURITY,
+        quantity_max=Decimal(quantity_max),
+        band=Decimal("0.30"),
+        maker_fee_ppm=50,
+        taker_fee_ppm=taker_fee_ppm,
+        calendar=Calendar.XKRX,
+    )
+
+
+DEFAULTS = (
+    _metal(1, "XAU", "g", 10, "0.01", 5_000),
+    _metal(2, "XAG", "g", 1, "1", 500_000),
+    _metal(3, "XPT", "g", 10, "0.01", 5_000),
+    _metal(4, "XPD", "g", 10, "0.01", 5_000),
+    _metal(5, "CU", "kg", 1, "0.1", 50_000),
+    _metal(6, "NI", "kg", 1, "0.1", 20_000),
+    _metal(7, "SN", "kg", 1, "0.1", 10_000),
+    replace(_share(8, EQUITY, 1, 100_000, 150), tick_table=KRX_TICKS),
+    _share(9, BUILDING, 5, 50_000, 200),
 )
 
 
-def default_listings(base_prices: Mapping[str, Decimal]) -> list[Listing]:
-    """Return the default markets, each with a band if its base price is given.
+def base_prices(month: str) -> dict[str, Decimal]:
+    """Return the base price of each default market: a month's for metals, else as configured.
 
-    The band is rounded inward to the tick, so that it is never wider than it says.
+    Raises `KeyError` for a month without reference prices.
     """
-    return [
-        replace(
-            listing,
-            price_low=_to_tick(price * (1 - BAND), listing.tick_size, ROUND_CEILING),
-            price_high=_to_tick(price * (1 + BAND), listing.tick_size, ROUND_FLOOR),
-        )
-        if (price := base_prices.get(listing.symbol))
-        else listing
-        for listing in DEFAULTS
-    ]
+    ticks = {listing.symbol: listing.tick_size for listing in DEFAULTS}
+    found = {
+        symbol: price_round(price, ticks[symbol])
+        for symbol, price in reference_prices(month).items()
+    }
+    return found | {
+        EQUITY: settings.MARKETS_EQUITY_BASE_PRICE_KRW,
+        BUILDING: settings.MARKETS_BUILDING_BASE_PRICE_KRW,
+    }
 
 
-def _to_tick(price: Decimal, tick: Decimal, rounding: str) -> Decimal:
-    return (price / tick).to_integral_value(rounding) * tick
+def default_listings(given: Mapping[str, Decimal] | None = None) -> list[Listing]:
+    """Return the default markets around the last month's prices, or around those given."""
+    prices = base_prices(reference_months()[-1]) | dict(given or {})
+    return [replace(listing, base_price=prices[listing.symbol]) for listing in DEFAULTS]

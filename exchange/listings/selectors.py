@@ -3,12 +3,14 @@
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from types import MappingProxyType
 
 from custody import selectors as custody
 from exchange.api.errors import Problem
+from exchange.listings.calendars import Session, Transition, day_begin, session_transition
 from exchange.listings.decimals import decimal_places
-from exchange.listings.models import Instrument
+from exchange.listings.models import Calendar, Instrument, TradingSession
 from exchange.listings.terms import AssetTerms, InstrumentTerms, Step
 from matching.protocol.refusals import Refusal
 from matching.protocol.units import Phase
@@ -48,6 +50,28 @@ def instrument_by_id(instrument_id: int) -> InstrumentTerms:
     return found or _loaded(True).by_id[instrument_id]
 
 
+def price_parse(terms: InstrumentTerms, text: str) -> int:
+    """Return ticks. Raises `Problem` price_invalid or price_outside_band by the rules as they are.
+
+    A band moves with its base price, so that a price is not refused by one that is a second old.
+    """
+    try:
+        return terms.price_parse(text)
+    except Problem as problem:
+        if problem.code != Refusal.PRICE_OUTSIDE_BAND:
+            raise
+        return _loaded(True).by_id[terms.id].price_parse(text)
+
+
+def transition_latest(calendar: str, at: datetime) -> Transition | None:
+    """Return the latest transition of a calendar up to a time; None when no session is known."""
+    if calendar == Calendar.ROUND_THE_CLOCK:
+        return day_begin(at)
+    begun = TradingSession.objects.filter(calendar=calendar, opens_at__lte=at)
+    found = begun.order_by("-opens_at").values_list("date", "opens_at", "closes_at").first()
+    return None if found is None else session_transition(Session(*found), at)
+
+
 def assets() -> Mapping[int, AssetTerms]:
     """Return all assets by number."""
     return _loaded(False).assets
@@ -84,9 +108,12 @@ def _terms(row: Instrument, assets: Mapping[int, AssetTerms]) -> InstrumentTerms
         quote_units_per_tick_lot=row.quote_units_per_tick_lot,
         instrument_class=row.instrument_class,
         quantity_lots_max=row.quantity_lots_max,
+        tick_table=tuple((start, step) for start, step in row.tick_table),
+        base_price_ticks=row.base_price_ticks,
         price_ticks_low=row.price_ticks_low,
         price_ticks_high=row.price_ticks_high,
         maker_fee_ppm=row.maker_fee_ppm,
         taker_fee_ppm=row.taker_fee_ppm,
         phase=Phase(row.phase),
+        calendar=row.calendar,
     )

@@ -12,6 +12,16 @@ def act_execute(act_id: str) -> None:
     services.act_execute(act_id=UUID(act_id))
 
 
+@shared_task(name="venue.phases_schedule")
+def phases_schedule() -> int:
+    return services.phases_schedule()
+
+
+@shared_task(name="venue.sessions_store")
+def sessions_store() -> int:
+    return services.sessions_store()
+
+
 @shared_task(name="venue.sweep")
 def sweep() -> int:
     return services.sweep()

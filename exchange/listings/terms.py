@@ -7,8 +7,15 @@ from dataclasses import dataclass
 
 from exchange.api.errors import Problem
 from exchange.listings.decimals import decimal_format, decimal_parse
+from exchange.listings.ticks import TickTable
 from matching.protocol.refusals import Refusal
-from matching.protocol.units import PRICE_TICKS_MAX, QUANTITY_LOTS_MAX, UNITS_MAX, Phase
+from matching.protocol.units import (
+    PRICE_TICKS_MAX,
+    QUANTITY_LOTS_MAX,
+    UNITS_MAX,
+    Phase,
+    price_step_ticks,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,11 +65,14 @@ class InstrumentTerms:
     quote_units_per_tick_lot: int
     instrument_class: int
     quantity_lots_max: int
+    tick_table: TickTable
+    base_price_ticks: int
     price_ticks_low: int
     price_ticks_high: int
     maker_fee_ppm: int
     taker_fee_ppm: int
     phase: Phase
+    calendar: str
 
     def price_parse(self, text: str) -> int:
         """Return ticks. Raises `Problem` price_invalid or price_outside_band."""
@@ -72,6 +82,13 @@ class InstrumentTerms:
                 Refusal.PRICE_INVALID,
                 f"price {text[:40]!a} is not a positive multiple of the tick {self.tick.format(1)} "
                 f"with at most {self.tick.places} decimal places",
+            )
+        step = price_step_ticks(self.tick_table, ticks)
+        if ticks % step:
+            raise Problem(
+                Refusal.PRICE_INVALID,
+                f"price {text} is not a multiple of {self.tick.format(step)}, "
+                "the step of the tick table there",
             )
         low, high = self.price_ticks_low, self.price_ticks_high
         if ticks < low or (high and ticks > high):

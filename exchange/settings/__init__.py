@@ -13,6 +13,7 @@ import dj_database_url
 
 from exchange.settings.clearing import *
 from exchange.settings.logs import LOGGING as LOGGING
+from exchange.settings.markets import *
 from exchange.settings.operations import *
 from exchange.settings.rest import REST_FRAMEWORK as REST_FRAMEWORK
 from exchange.settings.rest import SPECTACULAR_SETTINGS as SPECTACULAR_SETTINGS

@@ -23,6 +23,7 @@ from django.utils import timezone
 from compliance import officer_keys
 from compliance import services as compliance
 from custody import services as custody
+from custody.catalogue import ASSETS
 from exchange.listings import services as listings
 from exchange.listings.defaults import default_listings
 from exchange.members import services as members
@@ -30,7 +31,6 @@ from exchange.members.models import Member
 from matching.protocol.units import InstrumentClass, Phase
 
 ACTOR = "process:tests"
-ASSETS = ((1, "KRW", "cash", 4), (2, "XAU", "metal", 3), (3, "XAG", "metal", 3))
 BASE_PRICES = {"XAU-KRW": Decimal(100_000), "XAG-KRW": Decimal(1_000)}
 
 
@@ -73,9 +73,13 @@ class Officers:
 
 
 def market_prepare(venue: Officers) -> None:
-    for asset_id, code, kind, decimals in ASSETS:
+    for terms in ASSETS:
         custody.asset_register(
-            asset_id=asset_id, code=code, name=code, kind=kind, decimals=decimals
+            asset_id=terms.id,
+            code=terms.code,
+            name=terms.name,
+            kind=terms.kind,
+            decimals=terms.decimals,
         )
     custody.account_prepare(number=2)
     for listing in default_listings(BASE_PRICES):

@@ -8,10 +8,19 @@ from exchange.api.decoding import Strict
 from exchange.marketdata.store import DEPTH_MAX, TRADES_MAX
 
 
+class TickBand(msgspec.Struct, frozen=True):
+    """Prices from `from_price` on are multiples of `step`."""
+
+    from_price: str
+    step: str
+
+
 class Market(msgspec.Struct, frozen=True):
     """A listed instrument; prices are in `quote_asset` per `unit`, quantities in `unit`.
 
+    Prices are multiples of `tick_size`, and of the step of their band where `tick_table` has bands.
     Fees are parts per million of the amount traded; a negative one is paid to the maker.
+    `calendar` is 24h, or the ISO 10383 code of the exchange whose sessions the market keeps.
     """
 
     symbol: str
@@ -19,12 +28,15 @@ class Market(msgspec.Struct, frozen=True):
     quote_asset: str
     unit: str
     tick_size: str
+    tick_table: list[TickBand]
     lot_size: str
     quantity_max: str
+    base_price: str | None
     price_low: str | None
     price_high: str | None
     maker_fee_ppm: int
     taker_fee_ppm: int
+    calendar: str
     phase: Literal["closed", "continuous", "halted"]
 
 

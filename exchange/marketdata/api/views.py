@@ -98,19 +98,25 @@ class TimeView(PublicView):
 
 
 def _market(terms: InstrumentTerms) -> shapes.Market:
-    low, high = terms.price_ticks_low, terms.price_ticks_high
+    base, low, high = terms.base_price_ticks, terms.price_ticks_low, terms.price_ticks_high
     return shapes.Market(
         symbol=terms.symbol,
         base_asset=terms.base.code,
         quote_asset=terms.quote.code,
         unit=terms.unit,
         tick_size=terms.tick.format(1),
+        tick_table=[
+            shapes.TickBand(terms.tick.format(start), terms.tick.format(step))
+            for start, step in terms.tick_table
+        ],
         lot_size=terms.lot.format(1),
         quantity_max=terms.lot.format(terms.quantity_lots_max),
+        base_price=terms.tick.format(base) if base else None,
         price_low=terms.tick.format(low) if low else None,
         price_high=terms.tick.format(high) if high else None,
         maker_fee_ppm=terms.maker_fee_ppm,
         taker_fee_ppm=terms.taker_fee_ppm,
+        calendar=terms.calendar,
         phase=terms.phase.name.lower(),  # type: ignore[arg-type]
     )
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from exchange.api.errors import DoorCode, Problem
 from exchange.api.times import time_format
-from exchange.listings.selectors import instrument_by_id, instrument_by_symbol
+from exchange.listings.selectors import instrument_by_id, instrument_by_symbol, price_parse
 from exchange.listings.terms import InstrumentTerms
 from exchange.trading.api import shapes
 from exchange.trading.models import OrderState
@@ -41,7 +41,7 @@ def place_command(account: int, body: shapes.PlaceOrder) -> commands.PlaceOrder:
         raise Problem(DoorCode.FIELD_INVALID, "a post_only order is gtc")
     if not market and body.price is None:
         raise Problem(Refusal.PRICE_INVALID, "a limit order needs a price")
-    price_ticks = 0 if body.price is None else terms.price_parse(body.price)
+    price_ticks = 0 if body.price is None else price_parse(terms, body.price)
     quantity_lots = terms.quantity_parse(body.quantity)
     terms.value_check(price_ticks, quantity_lots)
     return commands.PlaceOrder(
@@ -68,7 +68,7 @@ def client_order_id_check(text: str) -> None:
 def amend_steps(order: OrderRecord, body: shapes.AmendOrder) -> tuple[int, int]:
     """Return ticks and lots of an amendment. Raises `Problem`."""
     terms = instrument_by_id(order.instrument)
-    price_ticks, quantity_lots = terms.price_parse(body.price), terms.quantity_parse(body.quantity)
+    price_ticks, quantity_lots = price_parse(terms, body.price), terms.quantity_parse(body.quantity)
     terms.value_check(price_ticks, quantity_lots)
     return price_ticks, quantity_lots
 

@@ -20,7 +20,7 @@ class Command(BaseCommand):
             action="append",
             default=[],
             metavar="SYMBOL=PRICE",
-            help="allow prices within 10 %% of this one; without it any price",
+            help="put the band around this price instead of the last month's reference price",
         )
 
     def handle(self, *args: Any, **options: Any) -> None:

@@ -1,0 +1,42 @@
+"""The nine markets listed in a test database and a real engine."""
+
+from pathlib import Path
+
+import pytest
+
+from custody.catalogue import ASSETS
+from custody.services import asset_register
+from exchange.listings import services
+from exchange.listings.defaults import default_listings
+from exchange.listings.models import Instrument
+from matching.client import EngineClient
+from matching.protocol.commands import OpenAccount
+from matching.protocol.units import AccountKind
+from tests.bodies import *
+from tests.compliance.desks import Desk, desk_open
+
+REVENUE = 2
+
+
+@pytest.fixture
+def markets(db: None, engine_client: EngineClient) -> dict[str, Instrument]:
+    """All default instruments by symbol, closed."""
+    engine_client.send(OpenAccount(REVENUE, REVENUE, AccountKind.REVENUE))
+    for terms in ASSETS:
+        asset_register(
+            asset_id=terms.id,
+            code=terms.code,
+            name=terms.name,
+            kind=terms.kind,
+            decimals=terms.decimals,
+        )
+    listed = [
+        services.instrument_list(listing=each, actor="process:test") for each in default_listings()
+    ]
+    return {row.symbol: row for row in listed}
+
+
+@pytest.fixture
+def venue_desks(db: None, keys: Path) -> tuple[Desk, Desk]:
+    """Two officers of the venue."""
+    return desk_open("vera", "venue"), desk_open("walt", "venue")

@@ -1,0 +1,256 @@
+"""Phases by the calendar, at given times: exact transitions, officers' acts, what was missed."""
+
+from datetime import UTC, date, datetime, timedelta
+from itertools import count
+from pathlib import Path
+
+import pytest
+from django.db import IntegrityError, transaction
+
+from compliance.models import Act, AuditRecord
+from exchange.listings import services
+from exchange.listings.calendars import Session, sessions_compute, trade_date
+from exchange.listings.models import Calendar, Instrument, TradingSession
+from matching.client import EngineClient, engine
+from matching.protocol.commands import SetPhase
+from matching.protocol.queries import GetInstruments, Instruments
+from matching.protocol.units import Phase
+from tests.compliance.desks import Desk, act_approved
+
+SHARE, GOLD = "GDC-KRW", "XAU-KRW"
+MICROSECOND = timedelta(microseconds=1)
+# Far after any clock on which officers decide. A module's engine outlives its tests and takes no
+# decision older than its last, so that each test has a week of its own.
+_weeks = (date(2094, 6, 4) + timedelta(weeks=number) for number in count())
+
+
+def kst(day: date, hour: int, minute: int = 0) -> datetime:
+    """Return an hour of Seoul's clock, which has no summer time, in UTC."""
+    return datetime(day.year, day.month, day.day, tzinfo=UTC) + timedelta(
+        hours=hour - 9, minutes=minute
+    )
+
+
+@pytest.fixture
+def days(markets: dict[str, Instrument], engine_client: EngineClient) -> tuple[date, date]:
+    """A Friday and the Monday after, sessions of KRX; all is closed and scheduled until then."""
+    friday = next(_weeks)
+    monday = friday + timedelta(days=3)
+    for day in (friday, monday):
+        TradingSession.objects.create(
+            calendar=Calendar.XKRX, date=day, opens_at=kst(day, 9), closes_at=kst(day, 15, 30)
+        )
+    Instrument.objects.update(scheduled_to=kst(friday, 0))
+    for row in markets.values():
+        engine_client.send(SetPhase(row.id, Phase.CLOSED))
+    return friday, monday
+
+
+def phase_of(engine: EngineClient, row: Instrument) -> Phase:
+    reply = engine.ask(GetInstruments())
+    assert isinstance(reply, Instruments)
+    (state,) = [each for each in reply.instruments if each.definition.instrument == row.id]
+    return state.phase
+
+
+def test_market_opens_and_closes_at_the_very_transition(
+    markets: dict[str, Instrument], days: tuple[date, date], engine_client: EngineClient
+) -> None:
+    friday, _ = days
+    share = markets[SHARE]
+    for at, phase, followed in (
+        (kst(friday, 9) - MICROSECOND, Phase.CLOSED, 0),
+        (kst(friday, 9), Phase.CONTINUOUS, 2),
+        (kst(friday, 9), Phase.CONTINUOUS, 0),
+        (kst(friday, 15, 30) - MICROSECOND, Phase.CONTINUOUS, 0),
+        (kst(friday, 15, 30), Phase.CLOSED, 2),
+    ):
+        assert services.phases_schedule(now=at) == followed
+        assert phase_of(engine_client, share) is phase
+    assert phase_of(engine_client, markets[GOLD]) is Phase.CLOSED
+    assert services.phases_schedule(now=kst(friday, 24)) == 7
+    assert phase_of(engine_client, markets[GOLD]) is Phase.CONTINUOUS
+    passed = AuditRecord.objects.filter(
+        action="instrument.transition_passed", subject=f"instrument:{SHARE}"
+    )
+    assert [record.detail["phase"] for record in passed.order_by("id")] == ["CONTINUOUS", "CLOSED"]
+
+
+def test_only_the_latest_counts_when_transitions_were_missed(
+    markets: dict[str, Instrument], days: tuple[date, date], engine_client: EngineClient
+) -> None:
+    _, monday = days
+    before = engine_client.ask(GetInstruments()).sequence
+    assert services.phases_schedule(now=kst(monday, 16)) == 9
+    assert phase_of(engine_client, markets[SHARE]) is Phase.CLOSED
+    assert engine_client.ask(GetInstruments()).sequence == before + 9
+    row = Instrument.objects.get(symbol=SHARE)
+    assert row.scheduled_to == kst(monday, 15, 30)
+
+
+def test_officers_word_stands_until_the_next_transition(
+    markets: dict[str, Instrument],
+    days: tuple[date, date],
+    engine_client: EngineClient,
+    venue_desks: tuple[Desk, Desk],
+) -> None:
+    friday, monday = days
+    share = markets[SHARE]
+
+    def act(phase: Phase, at: datetime) -> None:
+        done = act_approved(*venue_desks, "venue.set_phase", instrument=share.id, phase=int(phase))
+        Act.objects.filter(id=done.id).update(decided_at=at)
+        services.act_execute(act_id=done.id)
+        assert Act.objects.get(id=done.id).state == Act.State.EXECUTED
+
+    services.phases_schedule(now=kst(friday, 16))
+    act(Phase.CONTINUOUS, kst(friday, 20))  # a special session
+    assert services.phases_schedule(now=kst(friday, 23)) == 0
+    assert phase_of(engine_client, share) is Phase.CONTINUOUS
+    act(Phase.CLOSED, kst(monday, 9, 1))  # decided before the schedule had looked
+    services.phases_schedule(now=kst(monday, 9, 2))
+    assert phase_of(engine_client, share) is Phase.CLOSED
+    services.phases_schedule(now=kst(monday, 15, 30))
+    assert phase_of(engine_client, share) is Phase.CLOSED
+
+
+def test_halted_market_stays_halted_until_officers_lift_it(
+    markets: dict[str, Instrument],
+    days: tuple[date, date],
+    engine_client: EngineClient,
+    venue_desks: tuple[Desk, Desk],
+) -> None:
+    friday, monday = days
+    share = markets[SHARE]
+
+    def act(phase: Phase, at: datetime) -> None:
+        done = act_approved(*venue_desks, "venue.set_phase", instrument=share.id, phase=int(phase))
+        Act.objects.filter(id=done.id).update(decided_at=at)
+        services.act_execute(act_id=done.id)
+
+    services.phases_schedule(now=kst(friday, 9))
+    act(Phase.HALTED, kst(friday, 8, 59))  # decided just before the opening, carried out after
+    for at in (kst(friday, 15, 30), kst(monday, 9)):
+        services.phases_schedule(now=at)
+        assert phase_of(engine_client, share) is Phase.HALTED
+    act(Phase.CONTINUOUS, kst(monday, 11))
+    assert phase_of(engine_client, share) is Phase.CONTINUOUS
+    services.phases_schedule(now=kst(monday, 15, 30))
+    assert phase_of(engine_client, share) is Phase.CLOSED
+
+
+def test_market_stays_closed_when_its_sessions_run_out(
+    markets: dict[str, Instrument], days: tuple[date, date], engine_client: EngineClient
+) -> None:
+    _, monday = days
+    services.phases_schedule(now=kst(monday, 9))
+    share, next_day = markets[SHARE], monday + timedelta(days=1)
+    services.phases_schedule(now=kst(next_day, 10))
+    assert phase_of(engine_client, share) is Phase.CLOSED
+    TradingSession.objects.create(
+        calendar=Calendar.XKRX,
+        date=next_day,
+        opens_at=kst(next_day, 10),
+        closes_at=kst(next_day, 16, 30),
+    )
+    assert services.phases_schedule(now=kst(next_day, 10, 1)) == 2
+    assert phase_of(engine_client, share) is Phase.CONTINUOUS
+
+
+def test_transition_is_due_again_when_the_engine_is_away(
+    markets: dict[str, Instrument],
+    days: tuple[date, date],
+    engine_client: EngineClient,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    friday, _ = days
+
+    with monkeypatch.context() as patch:
+        patch.setenv("NEXUS_ENGINE_SOCKET", str(tmp_path / "nobody"))
+        engine.cache_clear()
+        assert services.phases_schedule(now=kst(friday, 9)) == 0
+    engine.cache_clear()
+    assert Instrument.objects.get(symbol=SHARE).scheduled_to == kst(friday, 0)
+    assert services.phases_schedule(now=kst(friday, 9)) == 2
+    assert phase_of(engine_client, markets[SHARE]) is Phase.CONTINUOUS
+
+
+def test_new_market_waits_for_its_next_session(
+    markets: dict[str, Instrument], engine_client: EngineClient
+) -> None:
+    listed_at = Instrument.objects.get(symbol=GOLD).scheduled_to
+    assert services.phases_schedule(now=listed_at) == 0
+    assert phase_of(engine_client, markets[GOLD]) is not Phase.HALTED
+
+
+def test_base_price_moves_the_band_in_rows_and_engine(
+    markets: dict[str, Instrument], engine_client: EngineClient
+) -> None:
+    share = markets[SHARE]
+    assert (share.price_ticks_low, share.price_ticks_high) == (50_100, 92_900)
+    moved = services.instrument_rebase(
+        instrument_id=share.id, base_price_ticks=90_000, actor="process:test"
+    )
+    assert (moved.price_ticks_low, moved.price_ticks_high) == (63_000, 117_000)
+    assert moved.defined_sequence == engine_client.ask(GetInstruments()).sequence
+    again = services.instrument_rebase(
+        instrument_id=share.id, base_price_ticks=90_000, actor="process:test"
+    )
+    assert again.defined_sequence == moved.defined_sequence
+    # The module's engine outlives this test's rows.
+    services.instrument_rebase(
+        instrument_id=share.id, base_price_ticks=71_500, actor="process:test"
+    )
+
+
+def test_session_is_refused_by_the_database_when_it_is_doubled_or_ends_before_it_begins(
+    db: None,
+) -> None:
+    friday = next(_weeks)
+
+    def add(opens: datetime, closes: datetime) -> None:
+        with transaction.atomic():
+            TradingSession.objects.create(
+                calendar="XKRX", date=friday, opens_at=opens, closes_at=closes
+            )
+
+    add(kst(friday, 9), kst(friday, 15))
+    with pytest.raises(IntegrityError):
+        add(kst(friday, 10), kst(friday, 15))
+    TradingSession.objects.all().delete()
+    with pytest.raises(IntegrityError):
+        add(kst(friday, 10), kst(friday, 10))
+
+
+def test_sessions_are_those_of_krx_and_stored_once(
+    markets: dict[str, Instrument], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    computed: list[tuple[str, date, date]] = []
+
+    def compute(calendar: str, first: date, last: date) -> list[Session]:
+        computed.append((calendar, first, last))
+        return sessions_compute(calendar, first, last)
+
+    monkeypatch.setattr("exchange.listings.services.sessions.sessions_compute", compute)
+    today = date(2026, 1, 5)
+    stored = services.sessions_store(today=today)
+    assert stored == TradingSession.objects.count() > 250
+    assert computed == [("XKRX", date(2025, 12, 22), date(2027, 2, 9))]
+    days = list(TradingSession.objects.order_by("date").values_list("date", flat=True)[:8])
+    # Christmas, the exchange's year-end, New Year's Day and two weekends are missing.
+    assert [day.isoformat()[2:] for day in days] == [
+        *("25-12-22", "25-12-23", "25-12-24", "25-12-26", "25-12-29", "25-12-30"),
+        *("26-01-02", "26-01-05"),
+    ]
+    first = TradingSession.objects.get(date=date(2026, 1, 2))
+    assert (first.opens_at, first.closes_at) == (kst(first.date, 10), kst(first.date, 15, 30))
+    usual = TradingSession.objects.get(date=date(2026, 1, 5))
+    assert (usual.opens_at, usual.closes_at) == (kst(usual.date, 9), kst(usual.date, 15, 30))
+    assert services.sessions_store(today=today + timedelta(days=300)) == 0
+    assert len(computed) == 1
+
+
+def test_trade_date_is_seouls() -> None:
+    assert trade_date(datetime(2026, 1, 1, 14, 59, 59, tzinfo=UTC)) == date(2026, 1, 1)
+    assert trade_date(datetime(2026, 1, 1, 15, tzinfo=UTC)) == date(2026, 1, 2)
