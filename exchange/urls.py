@@ -7,6 +7,7 @@ from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 from exchange.operations.views import HealthView, operator_health
 
 urlpatterns: list[URLPattern | URLResolver] = [
+    path("v1/", include("exchange.members.api.urls")),
     path("v1/", include("exchange.trading.api.urls")),
     path("v1/", include("exchange.marketdata.api.urls")),
     path("v1/", include("exchange.funds.api.urls")),

@@ -29,6 +29,10 @@ class Strict(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Base of all shapes that a client sends."""
 
 
+class NoQuery(Strict, frozen=True):
+    """No parameters."""
+
+
 def body_read(request: HttpRequest) -> bytes:
     """Return the raw body. Raises `Problem` when it has no stated length or is above 64 KiB."""
     if request.META.get("HTTP_TRANSFER_ENCODING"):

@@ -31,6 +31,7 @@ class DoorCode(StrEnum):
     KEY_EXPIRED = "key_expired"
     NONCE_REPLAYED = "nonce_replayed"
     MEMBER_INACTIVE = "member_inactive"
+    IP_NOT_ALLOWED = "ip_not_allowed"
     SCOPE_MISSING = "scope_missing"
     BAD_REQUEST = "bad_request"
     NOT_FOUND = "not_found"
@@ -43,7 +44,15 @@ class DoorCode(StrEnum):
     JSON_DUPLICATE_KEY = "json_duplicate_key"
     FIELD_INVALID = "field_invalid"
     PARAMETER_INVALID = "parameter_invalid"
-    TOO_MANY_REQUESTS = "too_many_requests"
+    IDEMPOTENCY_KEY_INVALID = "idempotency_key_invalid"
+    IDEMPOTENCY_KEY_IN_USE = "idempotency_key_in_use"
+    IDEMPOTENCY_KEY_REUSED = "idempotency_key_reused"
+    CONFLICT = "conflict"
+    FORBIDDEN = "forbidden"
+    NOT_YET = "not_yet"
+    NOT_ADMITTED_YET = "not_admitted_yet"
+    KEY_ALREADY_COLLECTED = "key_already_collected"
+    RATE_LIMITED = "rate_limited"
     INTERNAL_ERROR = "internal_error"
     NONCE_STORE_UNAVAILABLE = "nonce_store_unavailable"
     DATABASE_UNAVAILABLE = "database_unavailable"
@@ -60,6 +69,7 @@ _CODES: dict[HTTPStatus, tuple[Code, ...]] = {
         DoorCode.JSON_TOO_DEEP,
         DoorCode.JSON_DUPLICATE_KEY,
         DoorCode.PARAMETER_INVALID,
+        DoorCode.IDEMPOTENCY_KEY_INVALID,
         Refusal.MALFORMED,
     ),
     HTTPStatus.UNAUTHORIZED: (
@@ -79,7 +89,9 @@ _CODES: dict[HTTPStatus, tuple[Code, ...]] = {
     ),
     HTTPStatus.FORBIDDEN: (
         DoorCode.MEMBER_INACTIVE,
+        DoorCode.IP_NOT_ALLOWED,
         DoorCode.SCOPE_MISSING,
+        DoorCode.FORBIDDEN,
         Refusal.ACCOUNT_MAY_NOT_TRADE,
         Refusal.NOT_ELIGIBLE,
         Refusal.FROZEN,
@@ -91,6 +103,11 @@ _CODES: dict[HTTPStatus, tuple[Code, ...]] = {
     ),
     HTTPStatus.METHOD_NOT_ALLOWED: (DoorCode.METHOD_NOT_ALLOWED,),
     HTTPStatus.CONFLICT: (
+        DoorCode.IDEMPOTENCY_KEY_IN_USE,
+        DoorCode.CONFLICT,
+        DoorCode.NOT_YET,
+        DoorCode.NOT_ADMITTED_YET,
+        DoorCode.KEY_ALREADY_COLLECTED,
         Refusal.UNKNOWN_ACCOUNT,
         Refusal.UNKNOWN_HOLDER,
         Refusal.MARKET_CLOSED,
@@ -109,13 +126,14 @@ _CODES: dict[HTTPStatus, tuple[Code, ...]] = {
     HTTPStatus.UNSUPPORTED_MEDIA_TYPE: (DoorCode.MEDIA_TYPE_UNSUPPORTED,),
     HTTPStatus.UNPROCESSABLE_ENTITY: (
         DoorCode.FIELD_INVALID,
+        DoorCode.IDEMPOTENCY_KEY_REUSED,
         Refusal.PRICE_INVALID,
         Refusal.PRICE_OUTSIDE_BAND,
         Refusal.QUANTITY_INVALID,
         Refusal.QUANTITY_TOO_LARGE,
         Refusal.AMOUNT_OVERFLOW,
     ),
-    HTTPStatus.TOO_MANY_REQUESTS: (DoorCode.TOO_MANY_REQUESTS,),
+    HTTPStatus.TOO_MANY_REQUESTS: (DoorCode.RATE_LIMITED,),
     HTTPStatus.INTERNAL_SERVER_ERROR: (DoorCode.INTERNAL_ERROR,),
     HTTPStatus.SERVICE_UNAVAILABLE: (
         DoorCode.NONCE_STORE_UNAVAILABLE,
@@ -131,12 +149,16 @@ STATUS: Mapping[Code, HTTPStatus] = MappingProxyType(
 
 
 class Problem(Exception):
-    """A request that cannot be carried out: a stable code and a sentence for a person."""
+    """A request that cannot be carried out: a stable code and a sentence for a person.
 
-    def __init__(self, code: Code, detail: str) -> None:
+    `headers` go with the answer.
+    """
+
+    def __init__(self, code: Code, detail: str, headers: Mapping[str, str] | None = None) -> None:
         super().__init__(f"{code}: {detail}")
         self.code = code
         self.detail = detail
+        self.headers = headers or {}
 
     @property
     def status(self) -> HTTPStatus:

@@ -13,9 +13,10 @@ from django.core.exceptions import SuspiciousOperation
 from django.db import InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse
 from rest_framework import exceptions
-from rest_framework.response import Response
 
+from compliance.errors import BodyRefused, Forbidden, Invalid, NotFound, NotYet
 from exchange.api.errors import Code, DoorCode, Problem
+from exchange.api.languages import ENGLISH, Language, language_of, message
 from matching.client import EngineUnavailable
 from matching.protocol.refusals import Refusal
 
@@ -23,13 +24,16 @@ MEDIA_TYPE = "application/problem+json"
 RETRY_AFTER_S = 1
 DETAIL_CHARACTERS_MAX = 400
 
+_INTERNAL = "the request failed here; give `instance` to support"
+
 logger = logging.getLogger(__name__)
 
 
 class ProblemDocument(msgspec.Struct, frozen=True):
     """What went wrong: `code` is stable and for programs, `detail` is for persons.
 
-    `instance` names this very occurrence, in the answer and in the server's log.
+    `title` and, before the particulars in English, `detail` are in the language of the header
+    Content-Language. `instance` names this very occurrence, in the answer and in the server's log.
     """
 
     type: str
@@ -40,12 +44,15 @@ class ProblemDocument(msgspec.Struct, frozen=True):
     instance: str
 
 
-def problem_document(problem: Problem) -> ProblemDocument:
+def problem_document(problem: Problem, language: Language = ENGLISH) -> ProblemDocument:
     """Return the document of a problem, under a new occurrence number."""
+    written = message(problem.code, language)
     detail = problem.detail[:DETAIL_CHARACTERS_MAX]
+    if written.detail:
+        detail = f"{written.detail} ({detail})"
     return ProblemDocument(
         type=f"urn:nexus:problem:{problem.code}",
-        title=problem.code.replace("_", " ").capitalize(),
+        title=written.title,
         status=problem.status,
         detail=detail.encode("utf-8", "backslashreplace").decode(),
         code=problem.code,
@@ -53,14 +60,28 @@ def problem_document(problem: Problem) -> ProblemDocument:
     )
 
 
-def exception_handle(error: Exception, context: dict[str, Any]) -> Response:
-    """Answer any exception of a view with its problem document (DRF's EXCEPTION_HANDLER)."""
+def problem_answer(error: BaseException, request: HttpRequest) -> HttpResponse:
+    """Answer any exception with its problem document, in the client's language."""
     problem = problem_of(error)
-    document = problem_document(problem)
+    language = language_of(request.META.get("HTTP_ACCEPT_LANGUAGE", ""))
+    document = problem_document(problem, language)
     _log(document, error)
-    return Response(
-        document, status=problem.status, headers=_headers(problem), content_type=MEDIA_TYPE
+    return HttpResponse(
+        msgspec.json.encode(document),
+        status=problem.status,
+        content_type=MEDIA_TYPE,
+        headers={
+            **_headers(problem),
+            **problem.headers,
+            "Content-Language": language,
+            "Vary": "Accept-Language",
+        },
     )
+
+
+def exception_handle(error: Exception, context: dict[str, Any]) -> HttpResponse:
+    """Answer an exception of a view that is not ours (DRF's EXCEPTION_HANDLER)."""
+    return problem_answer(error, context["request"])
 
 
 def problem_of(error: BaseException) -> Problem:
@@ -68,6 +89,8 @@ def problem_of(error: BaseException) -> Problem:
     match error:
         case Problem():
             return error
+        case BodyRefused():
+            return Problem(_code_of(error), str(error))
         case EngineUnavailable():
             return Problem(
                 Refusal.ENGINE_UNAVAILABLE,
@@ -87,11 +110,25 @@ def problem_of(error: BaseException) -> Problem:
         case SuspiciousOperation():
             return Problem(DoorCode.BAD_REQUEST, "the request cannot be read")
         case _:
-            return Problem(
-                DoorCode.INTERNAL_ERROR, "the request failed here; give `instance` to support"
-            )
+            return Problem(DoorCode.INTERNAL_ERROR, _INTERNAL)
 
 
+def _code_of(refused: BodyRefused) -> Code:
+    """Return a body's own code where the door has it, else that of the error's kind."""
+    if refused.code in DoorCode:
+        return DoorCode(refused.code)
+    for kind, code in _CODE_BY_KIND.items():
+        if isinstance(refused, kind):
+            return code
+    return DoorCode.CONFLICT
+
+
+_CODE_BY_KIND: dict[type[BodyRefused], DoorCode] = {
+    NotFound: DoorCode.NOT_FOUND,
+    Invalid: DoorCode.FIELD_INVALID,
+    Forbidden: DoorCode.FORBIDDEN,
+    NotYet: DoorCode.NOT_YET,
+}
 _CODE_BY_STATUS: dict[int, Code] = {
     401: DoorCode.AUTHENTICATION_MISSING,
     403: DoorCode.SCOPE_MISSING,
@@ -99,7 +136,7 @@ _CODE_BY_STATUS: dict[int, Code] = {
     405: DoorCode.METHOD_NOT_ALLOWED,
     413: DoorCode.BODY_TOO_LARGE,
     415: DoorCode.MEDIA_TYPE_UNSUPPORTED,
-    429: DoorCode.TOO_MANY_REQUESTS,
+    429: DoorCode.RATE_LIMITED,
     500: DoorCode.INTERNAL_ERROR,
 }
 
@@ -121,29 +158,17 @@ def _log(document: ProblemDocument, error: BaseException) -> None:
     )
 
 
-def _plain(problem: Problem, error: BaseException | None = None) -> HttpResponse:
-    document = problem_document(problem)
-    _log(document, error or problem)
-    return HttpResponse(
-        msgspec.json.encode(document),
-        status=problem.status,
-        content_type=MEDIA_TYPE,
-        headers=_headers(problem),
-    )
-
-
 def handler_400(request: HttpRequest, exception: Exception) -> HttpResponse:
     """Answer a request that Django itself refused to read."""
-    return _plain(Problem(DoorCode.BAD_REQUEST, "the request cannot be read"))
+    return problem_answer(Problem(DoorCode.BAD_REQUEST, "the request cannot be read"), request)
 
 
 def handler_404(request: HttpRequest, exception: Exception) -> HttpResponse:
     """Answer a request to an address that does not exist."""
-    return _plain(Problem(DoorCode.NOT_FOUND, "there is nothing at this address; see /v1/docs"))
+    problem = Problem(DoorCode.NOT_FOUND, "there is nothing at this address; see /v1/docs")
+    return problem_answer(problem, request)
 
 
 def handler_500(request: HttpRequest) -> HttpResponse:
     """Answer a request that failed outside any view; Django has logged why."""
-    return _plain(
-        Problem(DoorCode.INTERNAL_ERROR, "the request failed here; give `instance` to support")
-    )
+    return problem_answer(Problem(DoorCode.INTERNAL_ERROR, _INTERNAL), request)

@@ -10,11 +10,19 @@ import msgspec
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
 
+from exchange.api.idempotency import KEY_PATTERN
 from exchange.api.problems import MEDIA_TYPE, ProblemDocument
 
 _REF_TEMPLATE = "#/components/schemas/{name}"
 _shapes: dict[str, type[msgspec.Struct]] = {ProblemDocument.__name__: ProblemDocument}
 
+# What creates takes this header (exchange.api.idempotency).
+_IDEMPOTENCY_KEY = OpenApiParameter(
+    "Idempotency-Key",
+    {"type": "string", "pattern": KEY_PATTERN},
+    OpenApiParameter.HEADER,
+    description="Sent again with the same request, the answer is the first one.",
+)
 View = TypeVar("View", bound=Callable[..., Any])
 
 
@@ -43,7 +51,7 @@ def documented(
         operation_id=name,
         summary=summary,
         description=answer.__doc__ or summary,
-        parameters=_parameters(query) if query else None,
+        parameters=[*_parameters(query), *([_IDEMPOTENCY_KEY] if status == 201 else [])],
         request={"application/json": _reference(body)} if body else None,
         responses=responses,
     )
@@ -62,7 +70,9 @@ def _reference(shape: type[msgspec.Struct]) -> dict[str, str]:
     return {"$ref": _REF_TEMPLATE.format(name=shape.__name__)}
 
 
-def _parameters(shape: type[msgspec.Struct]) -> list[OpenApiParameter]:
+def _parameters(shape: type[msgspec.Struct] | None) -> list[OpenApiParameter]:
+    if shape is None:
+        return []
     schema = msgspec.json.schema(shape)["$defs"][shape.__name__]
     return [
         OpenApiParameter(name, type=field, required=name in schema.get("required", ()))

@@ -1,13 +1,15 @@
-"""Who sends a request: verify its signature, clock, content, key and nonce, in that order.
+"""Who sends a request: verify its signature, clock, content, key, address, nonce and budget.
 
-Nothing about a key is told to somebody who cannot sign with it, and no nonce is spent on a request
-that is refused before. What must not live here: what a member may do (permissions.py).
+In that order: nothing about a key is told to somebody who cannot sign with it, and no nonce is used
+up by a request that is refused before. What must not live here: what a member may do.
 """
 
 import hmac
 import re
 import time
+from contextlib import suppress
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Never
 
 import redis
@@ -16,9 +18,11 @@ from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.request import Request
 
+from exchange.api.addresses import address_within, client_address
+from exchange.api.budgets import Budget, Repeated, Standing, budget_take
 from exchange.api.decoding import body_read
 from exchange.api.errors import DoorCode, Problem
-from exchange.api.valkey import key, valkey
+from exchange.api.valkey import key
 from exchange.members.models import MemberState
 from exchange.members.secrets import secret_open
 from exchange.members.signing import (
@@ -34,6 +38,10 @@ WINDOW_S = 60
 # A token is good until iat + window, and iat may lie a window ahead; the third is for a clock set
 # back.
 NONCE_KEPT_S = 3 * WINDOW_S
+# How long a process believes what it read of a key: a revoked one is refused after that at the
+# latest.
+KEY_KEPT_S = 1.0
+KEYS_KEPT_MAX = 10_000
 _nonce = re.compile(r"[A-Za-z0-9_-]{16,64}", re.ASCII)
 
 
@@ -44,63 +52,69 @@ class Principal:
     member_id: int
     account: int
     scopes: frozenset[str]
-    is_authenticated: bool = True
+    access_key: str
 
 
 @dataclass(frozen=True, slots=True)
 class _StoredKey:
+    read_at: float
     secret: str
     revoked: bool
-    expired: bool
+    expires_at: datetime | None
+    networks: tuple[str, ...]
     member_state: str
     principal: Principal
 
 
-class SignedRequest(BaseAuthentication):
-    """`Authorization: Bearer <JWT>` as `exchange.members.signing` defines it."""
+def request_authenticate(request: Request, budget: Budget) -> tuple[Principal, Standing]:
+    """Return who sent the request, and what is left of the member's budget. Raises `Problem`.
 
-    def authenticate(self, request: Request) -> tuple[Principal, str] | None:
-        """Return principal and access key, or None without a header. Raises `Problem`."""
-        header = request.META.get("HTTP_AUTHORIZATION", "")
-        if not header:
-            return None
-        scheme, _, text = header.partition(" ")
-        if scheme.lower() != "bearer":
-            _refuse(DoorCode.AUTHENTICATION_MISSING, "send Authorization: Bearer <token>")
-        try:
-            token = token_parse(text.strip())
-        except ValueError as error:
-            _refuse(DoorCode.TOKEN_MALFORMED, str(error))
-        if token.header.alg != "HS256":
-            _refuse(DoorCode.ALGORITHM_UNSUPPORTED, "sign with HS256")
+    Refused attempts take from the public budget of their address.
+    """
+    try:
+        token = _token(request.META.get("HTTP_AUTHORIZATION", ""))
         stored = _key_find(token.claims.access_key)
         _claims_check(request, token, stored.secret)
-        if stored.revoked:
-            _refuse(DoorCode.KEY_REVOKED, "this key was revoked; make another")
-        if stored.expired:
-            _refuse(DoorCode.KEY_EXPIRED, "this key has expired; make another")
-        if stored.member_state != MemberState.ACTIVE:
-            _refuse(DoorCode.MEMBER_INACTIVE, f"the member is {stored.member_state}")
-        _nonce_spend(token.claims)
-        return stored.principal, token.claims.access_key
+        _key_check(request, stored)
+        return stored.principal, _admit(token.claims, stored.principal, budget)
+    except Problem as problem:
+        if problem.status == 401:
+            with suppress(redis.RedisError):
+                budget_take(Budget.PUBLIC, client_address(request.META))
+        raise
 
-    def authenticate_header(self, request: Request) -> str:
-        return "Bearer"
+
+def _token(header: str) -> Token:
+    scheme, _, text = header.partition(" ")
+    if scheme.lower() != "bearer":
+        _refuse(DoorCode.AUTHENTICATION_MISSING, "send Authorization: Bearer <token>")
+    try:
+        token = token_parse(text.strip())
+    except ValueError as error:
+        _refuse(DoorCode.TOKEN_MALFORMED, str(error))
+    if token.header.alg != "HS256":
+        _refuse(DoorCode.ALGORITHM_UNSUPPORTED, "sign with HS256")
+    return token
 
 
 def _refuse(code: DoorCode, detail: str) -> Never:
     raise Problem(code, detail)
 
 
-# Every request asks this; building it by the ORM takes longer than answering it.
+# Building this by the ORM takes longer than answering it.
 _KEY_SQL = """
-    SELECT k.secret_sealed, k.scopes, k.revoked_at IS NOT NULL, k.expires_at <= now(),
+    SELECT k.secret_sealed, k.scopes, k.revoked_at IS NOT NULL, k.expires_at, k.networks,
            m.id, m.account_id, m.state
     FROM members_apikey k JOIN members_member m ON m.id = k.member_id WHERE k.access_key = %s
 """
+_keys: dict[str, _StoredKey] = {}
 
 
 def _key_find(access_key: str) -> _StoredKey:
+    """Return a key, read at most `KEY_KEPT_S` ago. Raises `Problem`; unknown ones are not kept."""
+    stored = _keys.get(access_key)
+    if stored is not None and time.monotonic() - stored.read_at < KEY_KEPT_S:
+        return stored
     row = None
     if access_key.isascii() and access_key.isalnum():
         with connection.cursor() as cursor:
@@ -108,14 +122,33 @@ def _key_find(access_key: str) -> _StoredKey:
             row = cursor.fetchone()
     if row is None:
         _refuse(DoorCode.ACCESS_KEY_UNKNOWN, "no such access key")
-    sealed, scopes, revoked, expired, member_id, account, state = row
-    return _StoredKey(
+    sealed, scopes, revoked, expires_at, networks, member_id, account, state = row
+    if len(_keys) >= KEYS_KEPT_MAX:
+        _keys.clear()
+    stored = _keys[access_key] = _StoredKey(
+        read_at=time.monotonic(),
         secret=secret_open(access_key, bytes(sealed)),
         revoked=revoked,
-        expired=bool(expired),
+        expires_at=expires_at,
+        networks=tuple(networks),
         member_state=state,
-        principal=Principal(member_id, account, frozenset(scopes)),
+        principal=Principal(member_id, account, frozenset(scopes), access_key),
     )
+    return stored
+
+
+def _key_check(request: Request, stored: _StoredKey) -> None:
+    """Ask whether the key may be used now and from there. Raises `Problem`."""
+    if stored.revoked:
+        _refuse(DoorCode.KEY_REVOKED, "this key was revoked; make another")
+    if stored.expires_at is not None and stored.expires_at.timestamp() <= time.time():
+        _refuse(DoorCode.KEY_EXPIRED, "this key has expired; make another")
+    if stored.member_state != MemberState.ACTIVE:
+        _refuse(DoorCode.MEMBER_INACTIVE, f"the member is {stored.member_state}")
+    if stored.networks:
+        address = client_address(request.META)
+        if not address_within(address, stored.networks):
+            _refuse(DoorCode.IP_NOT_ALLOWED, f"this key is not for the address {address[:40]!a}")
 
 
 def _claims_check(request: Request, token: Token, secret: str) -> None:
@@ -146,18 +179,22 @@ def _claims_check(request: Request, token: Token, secret: str) -> None:
         _refuse(DoorCode.TOKEN_MALFORMED, "nonce must be a UUID or 16 to 64 of A-Z a-z 0-9 _ -")
 
 
-def _nonce_spend(claims: Claims) -> None:
-    """Use the nonce once, for good. Raises `Problem`; without Valkey nobody gets in."""
-    name = key("nonce", claims.access_key, claims.nonce)
+def _admit(claims: Claims, principal: Principal, budget: Budget) -> Standing:
+    """Use the nonce once, for good, within the budget; without Valkey nobody gets in."""
+    nonce = key("nonce", claims.access_key, claims.nonce)
     try:
-        fresh = valkey().set(name, b"", nx=True, ex=NONCE_KEPT_S)
+        return budget_take(budget, str(principal.member_id), nonce=nonce, nonce_kept_s=NONCE_KEPT_S)
+    except Repeated:
+        _refuse(DoorCode.NONCE_REPLAYED, "this nonce was used before; sign again with another")
     except redis.RedisError as error:
         raise Problem(
             DoorCode.NONCE_STORE_UNAVAILABLE,
             "nonces cannot be checked now, so nothing is admitted: repeat with a new nonce",
         ) from error
-    if not fresh:
-        _refuse(DoorCode.NONCE_REPLAYED, "this nonce was used before; sign again with another")
+
+
+class SignedRequest(BaseAuthentication):
+    """Names the scheme to the OpenAPI document; `request_authenticate` does the work."""
 
 
 class SignedRequestScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]

@@ -1,8 +1,11 @@
 """Tables of members and their API keys."""
 
+import uuid
+
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import Q
+from django.utils import timezone
 
 from exchange.members.scopes import Scope
 
@@ -34,13 +37,17 @@ class Member(models.Model):
 
 
 class ApiKey(models.Model):
-    """A key pair for signing requests; the secret is kept sealed (exchange.members.secrets)."""
+    """A key pair for signing requests; the secret is kept sealed (exchange.members.secrets).
+
+    `networks` are those in CIDR form from which it may be used; none means from anywhere.
+    """
 
     member = models.ForeignKey(Member, models.PROTECT, related_name="api_keys")
     access_key = models.CharField(max_length=32, unique=True)
     secret_sealed = models.BinaryField()
     scopes = ArrayField(models.CharField(max_length=8, choices=Scope.choices))
     label = models.CharField(max_length=64, blank=True)
+    networks = ArrayField(models.CharField(max_length=49), default=list, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
     expires_at = models.DateTimeField(null=True)
     revoked_at = models.DateTimeField(null=True)
@@ -55,3 +62,32 @@ class ApiKey(models.Model):
 
     def __str__(self) -> str:
         return self.access_key
+
+
+class Application(models.Model):
+    """A wish to become a member, and the hash of the secret that its sender alone has."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    party = models.OneToOneField("compliance.Party", models.PROTECT, related_name="+")
+    email = models.EmailField(max_length=254)
+    label = models.CharField(max_length=64)
+    secret_hash = models.BinaryField(max_length=32)
+    member = models.OneToOneField(Member, models.PROTECT, related_name="+", null=True)
+    first_key = models.OneToOneField(ApiKey, models.PROTECT, related_name="+", null=True)
+    applied_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                name="members_application_key",
+                condition=Q(first_key=None) | Q(member__isnull=False),
+            ),
+        ]
+        indexes = [
+            models.Index(
+                name="members_application_pending", fields=["applied_at"], condition=Q(member=None)
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return str(self.id)

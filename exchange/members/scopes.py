@@ -7,3 +7,4 @@ class Scope(TextChoices):
     READ = "read"
     TRADE = "trade"
     WITHDRAW = "withdraw"
+    KEYS = "keys"

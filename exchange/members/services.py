@@ -1,8 +1,12 @@
-"""Admitting members and making their API keys."""
+"""Applications, the admission of members, and their API keys."""
 
 from collections.abc import Collection
 from datetime import datetime
+from functools import partial
+from uuid import UUID
 
+from django.core.exceptions import ValidationError
+from django.core.validators import validate_email
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
@@ -10,14 +14,102 @@ from compliance import selectors as compliance_selectors
 from compliance import services as compliance
 from compliance.errors import Conflict, Invalid, NotFound
 from custody import services as custody
+from exchange.api.addresses import network_normal
 from exchange.members import selectors
-from exchange.members.errors import PartyNotIdentified
-from exchange.members.locks import api_key_lock
-from exchange.members.models import ApiKey, Member
+from exchange.members.errors import KeyAlreadyCollected, NotAdmittedYet, PartyNotIdentified
+from exchange.members.locks import api_key_lock, application_lock, member_lock
+from exchange.members.models import ApiKey, Application, Member
 from exchange.members.scopes import Scope
 from exchange.members.secrets import access_key_make, secret_make, secret_seal
 
 BODY = "venue"
+API_KEYS_MAX = 50
+NETWORKS_MAX = 20
+ADMIT_LIMIT = 100
+
+
+@transaction.atomic
+def application_submit(
+    *, legal_name: str, kind: str, jurisdiction: str, email: str, label: str, actor: str
+) -> tuple[Application, str]:
+    """Note an applicant and have compliance identify the party; return a secret, this once.
+
+    Raises `Invalid`.
+    """
+    try:
+        validate_email(email)
+    except ValidationError as error:
+        raise Invalid("email must be an e-mail address") from error
+    if len(label) > 64 or not (legal_name + label).isprintable():
+        raise Invalid("names are printable, and a label has at most 64 characters")
+    party = compliance.party_apply(
+        legal_name=legal_name, kind=kind, jurisdiction=jurisdiction, actor=actor
+    )
+    secret = secret_make()
+    application = Application.objects.create(
+        party_id=party.pk,
+        email=email,
+        label=label or party.legal_name[:64],
+        secret_hash=selectors.secret_hash(secret),
+    )
+    _application_audit(application, actor, "application.received")
+    return application, secret
+
+
+def applications_admit() -> int:
+    """Admit everyone whom compliance has identified since; return how many were tried."""
+    found = selectors.applications_admissible(ADMIT_LIMIT)
+    for application_id in found:
+        compliance.attempt(partial(_application_admit, application_id))
+    return len(found)
+
+
+@transaction.atomic
+def _application_admit(application_id: UUID) -> None:
+    application = application_lock(application_id)
+    assert application is not None, f"application {application_id} is gone"
+    if application.member is not None:
+        return
+    application.member = member_admit(
+        holder=application.party.holder, label=application.label, actor="process:venue"
+    )
+    application.save(update_fields=["member"])
+
+
+@transaction.atomic
+def first_key_collect(
+    *,
+    application_id: UUID,
+    secret: str,
+    scopes: Collection[str] = Scope.values,
+    label: str = "",
+    networks: Collection[str] = (),
+    expires_at: datetime | None = None,
+) -> tuple[ApiKey, str]:
+    """Make a new member's first API key; its secret is returned now and never again.
+
+    Raises `NotFound` (id or secret), `NotAdmittedYet`, `KeyAlreadyCollected`, `Invalid`.
+    """
+    selectors.application_get(application_id=application_id, secret=secret)
+    application = application_lock(application_id)
+    assert application is not None, f"application {application_id} is gone"
+    if application.member is None:
+        raise NotAdmittedYet("the account is not open yet; ask for the application's state")
+    if application.first_key_id is not None:
+        raise KeyAlreadyCollected("make further keys with the first one")
+    actor = f"application:{application_id}"
+    key, key_secret = api_key_create(
+        account=application.member.account_id,
+        scopes=scopes,
+        actor=actor,
+        label=label,
+        networks=networks,
+        expires_at=expires_at,
+    )
+    application.first_key = key
+    application.save(update_fields=["first_key"])
+    _application_audit(application, actor, "application.key_collected")
+    return key, key_secret
 
 
 @transaction.atomic
@@ -60,17 +152,25 @@ def api_key_create(
     scopes: Collection[str],
     actor: str,
     label: str = "",
+    networks: Collection[str] = (),
     expires_at: datetime | None = None,
 ) -> tuple[ApiKey, str]:
     """Make a key for the member of an account; the secret is returned now and never again.
 
-    Raises `NotFound`, `Invalid` (no or unknown scopes, already expired).
+    `networks` are addresses or CIDR ranges from which it may be used. Raises `NotFound`, `Invalid`
+    (no or unknown scopes, no networks, already expired), `Conflict` (too many keys).
     """
-    member = selectors.member_get(account=account)
+    member = member_lock(account)
+    if member is None:
+        raise NotFound(f"no member trades from account {account}")
+    if len(selectors.api_keys(account=account)) >= API_KEYS_MAX:
+        raise Conflict(f"a member has at most {API_KEYS_MAX} keys: revoke one")
     if not scopes or not set(scopes) <= set(Scope.values):
         raise Invalid(f"scopes must be some of {', '.join(Scope.values)}")
     if expires_at is not None and expires_at <= timezone.now():
         raise Invalid("a key's expiry lies in the future")
+    if len(label) > 64 or not label.isprintable():
+        raise Invalid("a label is printable and has at most 64 characters")
     access_key, secret = access_key_make(), secret_make()
     key = ApiKey.objects.create(
         member=member,
@@ -78,6 +178,7 @@ def api_key_create(
         secret_sealed=secret_seal(access_key, secret),
         scopes=sorted(set(scopes)),
         label=label,
+        networks=_networks(networks),
         expires_at=expires_at,
     )
     _key_audit(key, actor, "api_key.created")
@@ -95,6 +196,25 @@ def api_key_revoke(*, access_key: str, actor: str) -> ApiKey:
         key.save(update_fields=["revoked_at"])
         _key_audit(key, actor, "api_key.revoked")
     return key
+
+
+def _networks(texts: Collection[str]) -> list[str]:
+    if len(texts) > NETWORKS_MAX:
+        raise Invalid(f"a key is bound to at most {NETWORKS_MAX} networks")
+    try:
+        return sorted({network_normal(text) for text in texts})
+    except ValueError as error:
+        raise Invalid(f"networks must be addresses or CIDR ranges: {error}") from error
+
+
+def _application_audit(application: Application, actor: str, action: str) -> None:
+    compliance.audit_append(
+        body=BODY,
+        actor=actor,
+        action=action,
+        subject=f"application:{application.pk}",
+        detail={"holder": application.party.holder},
+    )
 
 
 def _key_audit(key: ApiKey, actor: str, action: str) -> None:

@@ -21,7 +21,9 @@ _summary: tuple[float, Health] | None = None
 
 
 class HealthView(PublicView):
-    """The summary that everybody may see."""
+    """The summary that everybody may see, as often as a probe likes: it is kept for a second."""
+
+    budgets = {}
 
     @documented("get_health", "Get the state of the exchange", answer=Health, also=(503,))
     def get(self, request: Request) -> Response:

@@ -11,7 +11,10 @@ from uuid import UUID
 
 import dj_database_url
 
+from exchange.settings.cash import *
 from exchange.settings.clearing import *
+from exchange.settings.limits import RATE_BUDGETS as RATE_BUDGETS
+from exchange.settings.limits import TRUSTED_PROXIES as TRUSTED_PROXIES
 from exchange.settings.logs import LOGGING as LOGGING
 from exchange.settings.markets import *
 from exchange.settings.operations import *

@@ -62,10 +62,6 @@ class CancelQuery(Strict, frozen=True):
     instrument: str | None = None
 
 
-class NoQuery(Strict, frozen=True):
-    """No parameters."""
-
-
 class Order(msgspec.Struct, frozen=True):
     """An order as last recorded; `filled_amount` and `fee` are in the quote asset."""
 

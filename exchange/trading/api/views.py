@@ -3,7 +3,8 @@
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from exchange.api.decoding import body_decode, query_decode
+from exchange.api.budgets import Budget
+from exchange.api.decoding import NoQuery, body_decode, query_decode
 from exchange.api.pages import next_cursor
 from exchange.api.schema import documented
 from exchange.listings.selectors import assets
@@ -15,11 +16,19 @@ from matching.client import engine
 from matching.protocol import queries
 from settlement.selectors import settled_sequence
 
+BUDGETS = {
+    "GET": Budget.READ,
+    "POST": Budget.ORDER,
+    "PATCH": Budget.ORDER,
+    "DELETE": Budget.CANCEL,
+}
+
 
 class OrdersView(MemberView):
     """All orders of the member."""
 
     scopes = {"GET": Scope.READ, "POST": Scope.TRADE, "DELETE": Scope.TRADE}
+    budgets = BUDGETS
 
     @documented(
         "list_orders", "List orders, newest first", query=shapes.OrdersQuery, answer=shapes.Orders
@@ -45,7 +54,7 @@ class OrdersView(MemberView):
         also=(200,),
     )
     def post(self, request: Request) -> Response:
-        query_decode(request, shapes.NoQuery)
+        query_decode(request, NoQuery)
         command = serializers.place_command(self.account, body_decode(request, shapes.PlaceOrder))
         placed = services.order_place(command=command)
         return Response(
@@ -71,10 +80,11 @@ class OrderView(MemberView):
     """One order of the member."""
 
     scopes = {"GET": Scope.READ, "PATCH": Scope.TRADE, "DELETE": Scope.TRADE}
+    budgets = BUDGETS
 
     @documented("get_order", "Get an order", answer=shapes.Order)
     def get(self, request: Request, order_id: int) -> Response:
-        query_decode(request, shapes.NoQuery)
+        query_decode(request, NoQuery)
         return Response(serializers.order_show(selectors.order_get(self.account, order_id)))
 
     @documented(
@@ -84,7 +94,7 @@ class OrderView(MemberView):
         answer=shapes.AmendedOrder,
     )
     def patch(self, request: Request, order_id: int) -> Response:
-        query_decode(request, shapes.NoQuery)
+        query_decode(request, NoQuery)
         body = body_decode(request, shapes.AmendOrder)
         order = selectors.order_get(self.account, order_id)
         price_ticks, quantity_lots = serializers.amend_steps(order, body)
@@ -95,7 +105,7 @@ class OrderView(MemberView):
 
     @documented("cancel_order", "Cancel an order", answer=shapes.CancelledOrder)
     def delete(self, request: Request, order_id: int) -> Response:
-        query_decode(request, shapes.NoQuery)
+        query_decode(request, NoQuery)
         event, time_ns = services.order_cancel(account=self.account, order_id=order_id)
         return Response(serializers.cancelled_show(event, time_ns))
 
@@ -109,7 +119,7 @@ class OrderByClientIdView(MemberView):
         "get_order_by_client_id", "Get an order by its client_order_id", answer=shapes.Order
     )
     def get(self, request: Request, client_order_id: str) -> Response:
-        query_decode(request, shapes.NoQuery)
+        query_decode(request, NoQuery)
         serializers.client_order_id_check(client_order_id)
         order = selectors.order_get_by_client_id(self.account, client_order_id)
         return Response(serializers.order_show(order))
@@ -148,7 +158,7 @@ class BalancesView(MemberView):
 
     @documented("get_balances", "Get all balances, from the engine", answer=shapes.Balances)
     def get(self, request: Request) -> Response:
-        query_decode(request, shapes.NoQuery)
+        query_decode(request, NoQuery)
         reply = engine().ask(queries.GetBalances(self.account))
         assert isinstance(reply, queries.Balances)
         known = assets()

@@ -54,7 +54,7 @@ FIELDS = [
     ("size", {"quantity": "5000.01"}, 422, "quantity_too_large"),
     ("above the band", {"price": "110010"}, 422, "price_outside_band"),
     ("below the band", {"price": "89990"}, 422, "price_outside_band"),
-    ("unknown instrument", {"instrument": "XPT-KRW"}, 404, "unknown_instrument"),
+    ("unknown instrument", {"instrument": "XXX-KRW"}, 404, "unknown_instrument"),
     ("no instrument", {"instrument": ""}, 404, "unknown_instrument"),
     ("lone surrogate", {"instrument": "\ud800"}, 404, "unknown_instrument"),
     ("no client order id", {"client_order_id": ...}, 422, "field_invalid"),

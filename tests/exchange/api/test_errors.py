@@ -27,7 +27,7 @@ def test_every_code_has_a_status_and_none_is_both_the_doors_and_the_engines() ->
         (OperationalError("gone"), DoorCode.DATABASE_UNAVAILABLE),
         (redis.ConnectionError("gone"), DoorCode.MARKET_DATA_UNAVAILABLE),
         (MethodNotAllowed("PUT"), DoorCode.METHOD_NOT_ALLOWED),
-        (Throttled(), DoorCode.TOO_MANY_REQUESTS),
+        (Throttled(), DoorCode.RATE_LIMITED),
         (Http404(), DoorCode.NOT_FOUND),
         (SuspiciousOperation("odd"), DoorCode.BAD_REQUEST),
         (KeyError("secret of the house"), DoorCode.INTERNAL_ERROR),

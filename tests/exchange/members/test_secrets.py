@@ -2,13 +2,8 @@
 
 import pytest
 
-from exchange.members.secrets import (
-    _cipher,
-    access_key_make,
-    secret_make,
-    secret_open,
-    secret_seal,
-)
+from exchange.api import sealing
+from exchange.members.secrets import access_key_make, secret_make, secret_open, secret_seal
 
 
 def test_secret_opens_only_for_its_own_access_key_and_unaltered() -> None:
@@ -24,13 +19,13 @@ def test_secret_opens_only_for_its_own_access_key_and_unaltered() -> None:
 
 def test_secret_does_not_open_when_the_instances_key_is_another(settings: object) -> None:
     sealed = secret_seal("NX1", "secret")
-    _cipher.cache_clear()
+    sealing._cipher.cache_clear()
     settings.SECRET_KEY = "another"  # type: ignore[attr-defined]
     try:
         with pytest.raises(ValueError, match="NEXUS_SECRET_KEY"):
             secret_open("NX1", sealed)
     finally:
-        _cipher.cache_clear()
+        sealing._cipher.cache_clear()
 
 
 def test_secrets_have_256_bits() -> None:

@@ -1,0 +1,46 @@
+"""From which address a request comes, and whether that is among those a key is bound to."""
+
+from collections.abc import Iterable, Mapping
+from functools import lru_cache
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from typing import Any
+
+from django.conf import settings
+
+
+def client_address(meta: Mapping[str, Any]) -> str:
+    """Return the client's address as text; empty when nobody whom we trust tells it.
+
+    Behind N trusted proxies it is the Nth from the right of X-Forwarded-For: what stands further
+    left, anybody may have written.
+    """
+    proxies = settings.TRUSTED_PROXIES
+    if not proxies:
+        return str(meta.get("REMOTE_ADDR", ""))
+    hops = str(meta.get("HTTP_X_FORWARDED_FOR", "")).split(",")
+    return hops[-proxies].strip() if len(hops) >= proxies else ""
+
+
+def network_normal(text: str) -> str:
+    """Return an address or network in CIDR form. Raises `ValueError`, host bits included."""
+    return str(ip_network(text))
+
+
+def address_within(address: str, networks: Iterable[str]) -> bool:
+    """Return whether an address lies in one of the networks; one that is none does not."""
+    try:
+        found = ip_address(address)
+    except ValueError:
+        return False
+    if isinstance(found, IPv6Address) and found.ipv4_mapped:
+        found = found.ipv4_mapped
+    return any(_within(found, _network(text)) for text in networks)
+
+
+def _within(address: IPv4Address | IPv6Address, network: IPv4Network | IPv6Network) -> bool:
+    return address.version == network.version and address in network
+
+
+@lru_cache(maxsize=1024)
+def _network(text: str) -> IPv4Network | IPv6Network:
+    return ip_network(text)

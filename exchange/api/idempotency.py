@@ -1,0 +1,125 @@
+"""`Idempotency-Key`: a request sent again gets the answer of the first (IETF draft of that name).
+
+Kept in Valkey for a day, encrypted, since an answer may hold a secret. What must happen once for
+ever has a reference of its own in the database (a client_order_id, a client_reference).
+"""
+
+import hashlib
+import logging
+import re
+from collections.abc import Callable
+
+import msgspec
+import redis
+from django.http import HttpRequest, HttpResponse
+
+from exchange.api.decoding import body_read
+from exchange.api.errors import DoorCode, Problem
+from exchange.api.sealing import seal, unseal
+from exchange.api.valkey import key, valkey
+
+KEPT_S = 24 * 3600
+# A process that died in the middle keeps its claim for so long.
+CLAIMED_S = 60
+_PURPOSE = "nexus idempotent answers v1"
+KEY_PATTERN = r'^"?[A-Za-z0-9_.:-]{1,64}"?$'
+_key = re.compile(KEY_PATTERN.strip("^$"), re.ASCII)
+_KEPT_HEADERS = ("Location",)
+
+logger = logging.getLogger(__name__)
+
+
+class _Kept(msgspec.Struct, frozen=True, array_like=True):
+    """A request's fingerprint and its answer; status 0 while it is under way."""
+
+    fingerprint: bytes
+    status: int = 0
+    content_type: str = ""
+    headers: dict[str, str] = {}
+    content: bytes = b""
+
+
+_decode = msgspec.msgpack.Decoder(_Kept).decode
+
+
+def answer_once(
+    request: HttpRequest, owner: str, respond: Callable[[], HttpResponse]
+) -> HttpResponse:
+    """Return the answer of `respond`, or that of the same request before under the owner's key.
+
+    A refusal or fault is not kept: nothing was done, and the request may be sent again. Raises
+    `Problem`.
+    """
+    given = request.headers.get("Idempotency-Key")
+    if given is None:
+        return respond()
+    if not _key.fullmatch(given):
+        raise Problem(
+            DoorCode.IDEMPOTENCY_KEY_INVALID, "Idempotency-Key: 1 to 64 of A-Z a-z 0-9 _ . : -"
+        )
+    name = key("idempotency", owner, given.strip('"'))
+    fingerprint = _fingerprint(request)
+    before = _claim(name, fingerprint)
+    if before is not None:
+        return _replay(before, fingerprint)
+    try:
+        answer = respond()
+    except BaseException:
+        _keep(name, None)
+        raise
+    kept = _Kept(
+        fingerprint,
+        answer.status_code,
+        answer.headers["Content-Type"],
+        {name: answer.headers[name] for name in _KEPT_HEADERS if name in answer.headers},
+        answer.content,
+    )
+    _keep(name, kept if answer.status_code < 400 else None)
+    return answer
+
+
+def _fingerprint(request: HttpRequest) -> bytes:
+    content = hashlib.sha256(f"{request.method} {request.get_full_path()}\n".encode())
+    content.update(body_read(request))
+    return content.digest()
+
+
+def _claim(name: str, fingerprint: bytes) -> _Kept | None:
+    """Claim the key for this request; return what stands under it when it is taken."""
+    claim = seal(_PURPOSE, name, msgspec.msgpack.encode(_Kept(fingerprint)))
+    try:
+        found = valkey().set(name, claim, nx=True, get=True, ex=CLAIMED_S)
+    except redis.RedisError as error:
+        raise Problem(
+            DoorCode.NONCE_STORE_UNAVAILABLE,
+            "the Idempotency-Key cannot be checked now, so nothing was done: repeat it",
+        ) from error
+    return None if found is None else _decode(unseal(_PURPOSE, name, found))  # type: ignore[arg-type]
+
+
+def _replay(before: _Kept, fingerprint: bytes) -> HttpResponse:
+    if before.fingerprint != fingerprint:
+        raise Problem(
+            DoorCode.IDEMPOTENCY_KEY_REUSED, "this Idempotency-Key was sent with another request"
+        )
+    if not before.status:
+        raise Problem(
+            DoorCode.IDEMPOTENCY_KEY_IN_USE, "the first request under this key is under way"
+        )
+    return HttpResponse(
+        before.content,
+        status=before.status,
+        content_type=before.content_type,
+        headers={**before.headers, "Idempotency-Replayed": "true"},
+    )
+
+
+def _keep(name: str, kept: _Kept | None) -> None:
+    """Write down the answer, or free the key. Without Valkey the claim runs out by itself."""
+    try:
+        if kept is None:
+            valkey().delete(name)
+        else:
+            valkey().set(name, seal(_PURPOSE, name, msgspec.msgpack.encode(kept)), ex=KEPT_S)
+    except redis.RedisError as error:
+        logger.warning("the answer under %s is not kept: %s", name, error)
