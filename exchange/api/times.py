@@ -3,11 +3,15 @@
 import re
 import time
 from datetime import UTC, datetime, timedelta
+from typing import Annotated
+
+from msgspec import Meta
 
 from exchange.api.errors import DoorCode, Problem
 
 NS_PER_S = 1_000_000_000
 TIME_PATTERN = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,9})?Z$"
+TimeString = Annotated[str, Meta(pattern=TIME_PATTERN, examples=["2027-01-01T00:00:00Z"])]
 _time = re.compile(TIME_PATTERN.removesuffix("$") + r"\Z", re.ASCII)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 

@@ -68,6 +68,7 @@ WSGI_APPLICATION = "exchange.wsgi.application"
 DATABASES = {
     "default": dj_database_url.parse(
         os.environ.get("DATABASE_URL", "postgres:///nexus"),
+        engine="exchange.database",
         conn_max_age=60,
         conn_health_checks=True,
     )

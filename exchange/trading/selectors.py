@@ -19,6 +19,8 @@ from matching.client import engine
 from matching.protocol.queries import GetStatus, Status
 from matching.protocol.refusals import Refusal
 
+# From the first, included, to the second, not included; None for an open end.
+Span = tuple[int | None, int | None]
 AWAIT_S = 1.0
 _CLIENT_ID_SQL = "SELECT order_id FROM trading_order WHERE account = %s AND client_order_id = %s"
 _AWAIT_STEP_S = 0.01
@@ -82,36 +84,47 @@ def order_get_by_client_id(account: int, client_order_id: str) -> OrderRecord:
 
 
 def orders_page(
-    account: int, *, open_only: bool | None, instrument: int | None, before: int | None, limit: int
+    account: int,
+    *,
+    open_only: bool | None,
+    instrument: int | None,
+    span_ns: Span,
+    before: int | None,
+    limit: int,
 ) -> list[OrderRecord]:
-    """Return an account's orders, newest first, with ids below `before`."""
+    """Return an account's orders, newest first, accepted in a span, with ids below `before`."""
     rows = Order.objects.filter(account=account)
     if open_only is not None:
         is_open = rows.filter(state=OrderState.OPEN)
         rows = is_open if open_only else rows.exclude(state=OrderState.OPEN)
+    where = _where("accepted_at_ns", span_ns) | _where("order_id", (None, before))
     if instrument is not None:
-        rows = rows.filter(instrument=instrument)
-    if before is not None:
-        rows = rows.filter(order_id__lt=before)
+        where["instrument"] = instrument
+    rows = rows.filter(**where)
     return [
         OrderRecord(*row) for row in rows.order_by("-order_id").values_list(*_ORDER_COLUMNS)[:limit]
     ]
 
 
 def fills_page(
-    account: int, *, order_id: int | None, instrument: int | None, before: int | None, limit: int
+    account: int,
+    *,
+    order_id: int | None,
+    instrument: int | None,
+    span_ns: Span,
+    before: int | None,
+    limit: int,
 ) -> list[FillRecord]:
-    """Return an account's fills on either side, newest first, with ids below `before`."""
+    """Return an account's fills on either side in a span, newest first, with ids below `before`."""
     found: dict[int, FillRecord] = {}
+    where = _where("time_ns", span_ns) | _where("fill_id", (None, before))
+    if instrument is not None:
+        where["instrument"] = instrument
     # Two reads along two indexes: an OR over both columns would sort all fills of the account.
     for side in ("maker", "taker"):
-        rows = Fill.objects.filter(**{f"{side}_account": account})
+        rows = Fill.objects.filter(**{f"{side}_account": account}, **where)
         if order_id is not None:
             rows = rows.filter(**{f"{side}_order_id": order_id})
-        if instrument is not None:
-            rows = rows.filter(instrument=instrument)
-        if before is not None:
-            rows = rows.filter(fill_id__lt=before)
         for row in rows.order_by("-fill_id").values_list(*_FILL_COLUMNS)[:limit]:
             found[row[0]] = FillRecord(*row)
     return [found[fill_id] for fill_id in sorted(found, reverse=True)[:limit]]
@@ -142,6 +155,12 @@ def projection_await(sequence: int) -> None:
                 DoorCode.PROJECTION_BEHIND, f"records are not yet written up to {sequence}"
             )
         time.sleep(_AWAIT_STEP_S)
+
+
+def _where(column: str, span: Span) -> dict[str, int]:
+    """Return the conditions of a half-open span; an open end asks nothing."""
+    ends = {f"{column}__gte": span[0], f"{column}__lt": span[1]}
+    return {name: end for name, end in ends.items() if end is not None}
 
 
 def _first(**where: int | str) -> OrderRecord | None:

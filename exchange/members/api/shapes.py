@@ -5,13 +5,12 @@ from typing import Annotated, Literal
 import msgspec
 
 from exchange.api.decoding import Strict
-from exchange.api.times import TIME_PATTERN
+from exchange.api.times import TimeString
 from exchange.members.services import NETWORKS_MAX
 
 ScopeName = Literal["read", "trade", "withdraw", "keys"]
 ApplicationStateName = Literal["applied", "identified", "admitted", "refused"]
 Label = Annotated[str, msgspec.Meta(max_length=64)]
-TimeString = Annotated[str, msgspec.Meta(pattern=TIME_PATTERN, examples=["2027-01-01T00:00:00Z"])]
 
 
 class Apply(Strict, frozen=True):

@@ -9,6 +9,7 @@ import msgspec
 
 from exchange.api.decoding import Strict
 from exchange.api.pages import PageQuery
+from exchange.api.times import TimeString, time_parse
 from matching.protocol.units import CLIENT_ORDER_ID_PATTERN
 
 SideName = Literal["buy", "sell"]
@@ -48,14 +49,25 @@ class AmendOrder(Strict, frozen=True):
     quantity: DecimalString
 
 
-class OrdersQuery(PageQuery, frozen=True):
+class SpanQuery(PageQuery, frozen=True, rename={"since": "from", "until": "to"}):
+    """Of one instrument, and from one time (included) to another (not included)."""
+
+    instrument: str | None = None
+    since: TimeString | None = None
+    until: TimeString | None = None
+
+    def span_ns(self) -> tuple[int | None, int | None]:
+        """Return both ends in nanoseconds since 1970. Raises `Problem`."""
+        since, until = self.since, self.until
+        return time_parse(since) if since else None, time_parse(until) if until else None
+
+
+class OrdersQuery(SpanQuery, frozen=True):
     state: Literal["open", "closed"] | None = None
-    instrument: str | None = None
 
 
-class FillsQuery(PageQuery, frozen=True):
+class FillsQuery(SpanQuery, frozen=True):
     order_id: Annotated[str, msgspec.Meta(pattern=r"^[1-9][0-9]{0,17}$")] | None = None
-    instrument: str | None = None
 
 
 class CancelQuery(Strict, frozen=True):

@@ -20,6 +20,7 @@ register_converter(ClientOrderIdConverter, "client_order_id")
 urlpatterns = [
     path("orders", views.OrdersView.as_view()),
     path("orders/<order_id:order_id>", views.OrderView.as_view()),
+    path("orders/<order_id:order_id>/fills", views.OrderFillsView.as_view()),
     path(
         "orders/by-client-id/<client_order_id:client_order_id>", views.OrderByClientIdView.as_view()
     ),

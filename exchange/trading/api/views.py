@@ -5,13 +5,14 @@ from rest_framework.response import Response
 
 from exchange.api.budgets import Budget
 from exchange.api.decoding import NoQuery, body_decode, query_decode
-from exchange.api.pages import next_cursor
+from exchange.api.pages import PageQuery, next_cursor
 from exchange.api.schema import documented
 from exchange.listings.selectors import assets
 from exchange.members.api.views import MemberView
 from exchange.members.scopes import Scope
 from exchange.trading import selectors, services
 from exchange.trading.api import serializers, shapes
+from exchange.trading.projection import FillRecord, OrderRecord
 from matching.client import engine
 from matching.protocol import queries
 from settlement.selectors import settled_sequence
@@ -39,6 +40,7 @@ class OrdersView(MemberView):
             self.account,
             open_only=None if query.state is None else query.state == "open",
             instrument=serializers.instrument_number(query.instrument),
+            span_ns=query.span_ns(),
             before=query.before,
             limit=query.limit,
         )
@@ -96,33 +98,96 @@ class OrderView(MemberView):
     def patch(self, request: Request, order_id: int) -> Response:
         query_decode(request, NoQuery)
         body = body_decode(request, shapes.AmendOrder)
-        order = selectors.order_get(self.account, order_id)
-        price_ticks, quantity_lots = serializers.amend_steps(order, body)
-        order, amended = services.order_amend(
-            order=order, price_ticks=price_ticks, quantity_lots=quantity_lots
-        )
-        return Response(shapes.AmendedOrder(serializers.order_show(order), amended.priority_kept))
+        return _amend(selectors.order_get(self.account, order_id), body)
 
     @documented("cancel_order", "Cancel an order", answer=shapes.CancelledOrder)
     def delete(self, request: Request, order_id: int) -> Response:
         query_decode(request, NoQuery)
-        event, time_ns = services.order_cancel(account=self.account, order_id=order_id)
-        return Response(serializers.cancelled_show(event, time_ns))
+        return _cancel(self.account, order_id)
 
 
 class OrderByClientIdView(MemberView):
     """One order of the member, by the member's own id."""
 
-    scopes = {"GET": Scope.READ}
+    scopes = {"GET": Scope.READ, "PATCH": Scope.TRADE, "DELETE": Scope.TRADE}
+    budgets = BUDGETS
 
     @documented(
         "get_order_by_client_id", "Get an order by its client_order_id", answer=shapes.Order
     )
     def get(self, request: Request, client_order_id: str) -> Response:
+        return Response(serializers.order_show(self._order(request, client_order_id)))
+
+    @documented(
+        "amend_order_by_client_id",
+        "Amend price and open quantity of an order by its client_order_id",
+        body=shapes.AmendOrder,
+        answer=shapes.AmendedOrder,
+    )
+    def patch(self, request: Request, client_order_id: str) -> Response:
+        body = body_decode(request, shapes.AmendOrder)
+        return _amend(self._order(request, client_order_id), body)
+
+    @documented(
+        "cancel_order_by_client_id",
+        "Cancel an order by its client_order_id",
+        answer=shapes.CancelledOrder,
+    )
+    def delete(self, request: Request, client_order_id: str) -> Response:
+        return _cancel(self.account, self._order(request, client_order_id).order_id)
+
+    def _order(self, request: Request, client_order_id: str) -> OrderRecord:
         query_decode(request, NoQuery)
         serializers.client_order_id_check(client_order_id)
-        order = selectors.order_get_by_client_id(self.account, client_order_id)
-        return Response(serializers.order_show(order))
+        return selectors.order_get_by_client_id(self.account, client_order_id)
+
+
+class OrderFillsView(MemberView):
+    """The fills of one order of the member."""
+
+    scopes = {"GET": Scope.READ}
+
+    @documented(
+        "list_order_fills",
+        "List the fills of an order, newest first",
+        query=PageQuery,
+        answer=shapes.Fills,
+    )
+    def get(self, request: Request, order_id: int) -> Response:
+        query = query_decode(request, PageQuery)
+        order = selectors.order_get(self.account, order_id)
+        records = selectors.fills_page(
+            self.account,
+            order_id=order.order_id,
+            instrument=None,
+            span_ns=(None, None),
+            before=query.before,
+            limit=query.limit,
+        )
+        return _fills(self.account, records, query.limit)
+
+
+def _amend(order: OrderRecord, body: shapes.AmendOrder) -> Response:
+    price_ticks, quantity_lots = serializers.amend_steps(order, body)
+    order, amended = services.order_amend(
+        order=order, price_ticks=price_ticks, quantity_lots=quantity_lots
+    )
+    return Response(shapes.AmendedOrder(serializers.order_show(order), amended.priority_kept))
+
+
+def _cancel(account: int, order_id: int) -> Response:
+    event, time_ns = services.order_cancel(account=account, order_id=order_id)
+    return Response(serializers.cancelled_show(event, time_ns))
+
+
+def _fills(account: int, records: list[FillRecord], limit: int) -> Response:
+    settled = settled_sequence()
+    return Response(
+        shapes.Fills(
+            [serializers.fill_show(record, account, settled) for record in records],
+            next_cursor([record.fill_id for record in records], limit),
+        )
+    )
 
 
 class FillsView(MemberView):
@@ -139,16 +204,11 @@ class FillsView(MemberView):
             self.account,
             order_id=int(query.order_id) if query.order_id else None,
             instrument=serializers.instrument_number(query.instrument),
+            span_ns=query.span_ns(),
             before=query.before,
             limit=query.limit,
         )
-        settled = settled_sequence()
-        return Response(
-            shapes.Fills(
-                [serializers.fill_show(record, self.account, settled) for record in records],
-                next_cursor([record.fill_id for record in records], query.limit),
-            )
-        )
+        return _fills(self.account, records, query.limit)
 
 
 class BalancesView(MemberView):

@@ -1,0 +1,1 @@
+"""Django's backend for PostgreSQL, asked for health without a round trip."""
