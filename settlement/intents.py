@@ -5,8 +5,9 @@ no stuck batch delays a freeze. Done is what the Authority says it has used, at 
 """
 
 import logging
+from collections.abc import Callable
 from types import ModuleType
-from typing import Literal
+from typing import Any, Literal
 
 from django.conf import settings
 from django.utils import timezone
@@ -35,12 +36,24 @@ def intents_execute() -> int:
     with locks.advisory("intents") as held:
         if not held or not lanes.lane_advance(lanes.INTENTS):
             return 0
-        moved = sum(_follow(carried) for carried in _unconfirmed())
+        moved = sum(_attempt(_follow, carried) for carried in _unconfirmed())
         for services in BODIES.values():
             moved += sum(
-                _carry(intent, services) for intent in services.intents_executable(PER_PASS_MAX)
+                _attempt(_carry, intent, services)
+                for intent in services.intents_executable(PER_PASS_MAX)
             )
     return moved
+
+
+def _attempt(step: Callable[..., bool], subject: Any, *services: ModuleType) -> bool:
+    """Tell whether an intent moved; the fault of one is noted and holds up no other."""
+    try:
+        return step(subject, *services)
+    except Exception as error:
+        logger.exception("%s of %s failed; it stays due", step.__name__, subject)
+        for body in services:
+            body.intent_failed(subject.id, f"{type(error).__name__}: {error}")
+        return False
 
 
 def _unconfirmed() -> list[CarriedIntent]:

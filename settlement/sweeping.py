@@ -8,6 +8,7 @@ from collections.abc import Callable
 from functools import partial
 
 from compliance.selectors import acts_due
+from compliance.services import act_retry
 from settlement import reconciler, selectors, services, settle
 from settlement.errors import NotDeployed
 
@@ -22,9 +23,11 @@ def sweep() -> None:
         return
     _attempt(settle.batches_lost_find)
     for act in acts_due("clearing"):
-        _attempt(partial(services.act_execute, act_id=act.id))
+        if error := _attempt(partial(services.act_execute, act_id=act.id)):
+            act_retry(act_id=act.id, error=error)
     for batch_id in selectors.batches_due():
-        _attempt(partial(settle.batch_advance, batch_id=batch_id))
+        if error := _attempt(partial(settle.batch_advance, batch_id=batch_id)):
+            services.batch_note(batch_id=batch_id, error=error)
 
 
 def reconcile_due() -> None:
@@ -36,8 +39,11 @@ def reconcile_due() -> None:
     _attempt(reconciler.reconcile)
 
 
-def _attempt(step: Callable[[], object]) -> None:
+def _attempt(step: Callable[[], object]) -> str:
+    """Run one due step; return what failed, or nothing."""
     try:
         step()
-    except Exception:  # one row's fault must not hold up the others
+    except Exception as error:  # one row's fault must not hold up the others
         logger.exception("%s failed; it stays due", step)
+        return f"{type(error).__name__}: {error}"
+    return ""

@@ -13,9 +13,11 @@ import redis
 from django.conf import settings
 from django.utils import timezone
 
+from compliance.dead_letters import counts
 from custody.selectors import ledger_position, withdrawals_halted
 from exchange.api.valkey import valkey
 from exchange.marketdata.store import position_read
+from exchange.operations.dead_letters import QUEUES
 from exchange.operations.shapes import (
     Cause,
     ClearingHealth,
@@ -142,6 +144,7 @@ def _database_read(found: Found) -> None:
         "clearing": clearing.obligations_position(),
     }
     found.clearing = _clearing_read()
+    found.dead_letters = counts(QUEUES)
 
 
 def _clearing_read() -> ClearingHealth | None:

@@ -9,6 +9,7 @@ from settlement.services.acts import (
 from settlement.services.batches import (
     batch_confirm,
     batch_countersign,
+    batch_note,
     batch_refuse,
     batch_submit,
     batch_unwound,
@@ -18,6 +19,7 @@ __all__ = [
     "act_execute",
     "batch_confirm",
     "batch_countersign",
+    "batch_note",
     "batch_refuse",
     "batch_submit",
     "batch_unwound",

@@ -172,6 +172,12 @@ def batch_refuse(*, batch_id: int, error: str) -> None:
     _audit(batch, "batch.refused")
 
 
+def batch_note(*, batch_id: int, error: str) -> None:
+    """Note on a batch what its last step failed of; the step stays due."""
+    rows = Batch.objects.exclude(state__in=[BatchState.CONFIRMED, BatchState.UNWOUND])
+    rows.filter(pk=batch_id).update(error=error[:500])
+
+
 @transaction.atomic
 def batch_confirm(*, batch_id: int, gas_used: int, movements: Iterable[ReserveMovement]) -> None:
     """Record that the chain holds the batch at its finalised block; again changes nothing."""
