@@ -54,6 +54,21 @@ _UPDATE = (
     + ", ".join(f"%s::{kind}[]" for kind in _CHANGING.values())
     + f") AS n({', '.join(_CHANGING)}) WHERE o.order_id = n.order_id"
 )
+_order_values = attrgetter(*_ORDER_COLUMNS)
+_fill_values = attrgetter(*_FILL_COLUMNS)
+_changing_values = attrgetter(*_CHANGING)
+
+
+def _copy_statement(table: str, columns: Sequence[str]) -> str:
+    """Return the COPY of lines in CSV, where text that stands in quotes is never NULL."""
+    return f"COPY {table} ({', '.join(columns)}) FROM STDIN (FORMAT csv, NULL 'None')"
+
+
+_ORDER_COPY = _copy_statement(Order._meta.db_table, _ORDER_COLUMNS)
+_FILL_COPY = _copy_statement(Fill._meta.db_table, _FILL_COLUMNS)
+# Numbers, truth values and client order ids hold nothing that would need escaping.
+_ORDER_LINE = ",".join('"%s"' if c == "client_order_id" else "%s" for c in _ORDER_COLUMNS) + "\n"
+_FILL_LINE = ",".join(["%s"] * len(_FILL_COLUMNS)) + "\n"
 
 
 def project(address: EngineAddress, *, stop: Stop) -> None:
@@ -136,28 +151,20 @@ def _continuity_check(entries: Sequence[StreamEntry], after_sequence: int) -> No
 
 def _write(projection: Projection) -> None:
     orders = projection.orders
-    _copy(Order._meta.db_table, _ORDER_COLUMNS, (orders[number] for number in projection.created))
-    _copy(Fill._meta.db_table, _FILL_COLUMNS, projection.fills)
+    _copy(
+        _ORDER_COPY, _ORDER_LINE, (_order_values(orders[number]) for number in projection.created)
+    )
+    _copy(_FILL_COPY, _FILL_LINE, map(_fill_values, projection.fills))
     changed = [orders[number] for number in projection.changed - projection.created]
     if changed:
-        columns = [[getattr(order, name) for order in changed] for name in _CHANGING]
+        columns = list(zip(*map(_changing_values, changed), strict=True))
         with connection.cursor() as cursor:
-            cursor.execute(_UPDATE, columns)
+            cursor.execute(_UPDATE, [list(column) for column in columns])
 
 
-def _copy(
-    table: str, columns: tuple[str, ...], records: Iterable[OrderRecord | FillRecord]
-) -> None:
-    """COPY records in the text format; numbers and client order ids need no escaping there."""
-    values = attrgetter(*columns)
-    lines = [
-        "\t".join("\\N" if value is None else format(value) for value in values(record))
-        for record in records
-    ]
+def _copy(statement: str, line: str, rows: Iterable[tuple[object, ...]]) -> None:
+    lines = [line % row for row in rows]
     if not lines:
         return
-    with (
-        connection.cursor() as cursor,
-        cursor.copy(f"COPY {table} ({', '.join(columns)}) FROM STDIN") as copy,
-    ):
-        copy.write("\n".join(lines) + "\n")
+    with connection.cursor() as cursor, cursor.copy(statement) as copy:
+        copy.write("".join(lines))

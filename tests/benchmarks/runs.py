@@ -1,0 +1,43 @@
+"""The benchmarks by name, and what each has to offer the others: progress, rounds, medians.
+
+What must not live here: what any of them measures.
+"""
+
+import statistics
+from collections.abc import Callable, Iterable
+from importlib import import_module
+from typing import Any
+
+Figures = dict[str, Any]
+
+ROUNDS = 5
+BENCHMARKS = {
+    "core": "the reference book beside its peers, on one flow",
+    "socket": "the engine over its socket, every batch synced to disk",
+    "projector": "fills from the stream into PostgreSQL",
+    "rest": "signed orders through the real door, everything running",
+    "clearing": "fills from order to finalised block",
+    "memory": "memory of each process, at 1 x and 10 x accounts and orders",
+}
+
+
+def run(name: str) -> Figures:
+    """Run a benchmark here and return its figures."""
+    module = import_module(f"tests.benchmarks.{name}")
+    found: Figures = getattr(module, name)()
+    return found
+
+
+def say(text: str) -> None:
+    """Tell how far a benchmark has come."""
+    print(f"  {text}", flush=True)
+
+
+def medians(measure: Callable[[int], Figures], rounds: Iterable[int] = range(ROUNDS)) -> Figures:
+    """Measure several times and return the median of each figure; all rounds give the same keys."""
+    found = []
+    for number in rounds:
+        figures = measure(number)
+        say(f"round {number + 1}: " + ", ".join(f"{k} {v:,}" for k, v in figures.items()))
+        found.append(figures)
+    return {key: statistics.median(each[key] for each in found) for key in found[0]}
