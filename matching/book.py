@@ -46,10 +46,22 @@ class BookSide:
         level = self.levels[key]
         del level[order_id]
         if not level:
-            del self.levels[key]
-            self.keys.remove(key)
-            if key == self.best:
-                self.best = self.keys[0] if self.keys else NO_LEVEL
+            self.drop(key)
+
+    def remove_oldest(self, key: int, order_ids: list[int]) -> None:
+        """Take out orders that were filled, and their level when they were all that was there."""
+        level = self.levels[key]
+        for order_id in order_ids:
+            del level[order_id]
+        if not level:
+            self.drop(key)
+
+    def drop(self, key: int) -> None:
+        """Take out a level that has become empty."""
+        del self.levels[key]
+        self.keys.remove(key)
+        if key == self.best:
+            self.best = self.keys[0] if self.keys else NO_LEVEL
 
     def orders(self) -> list[Order]:
         """Return all orders, best level first, each level in time priority."""

@@ -20,11 +20,13 @@ def close(account: Account, book: Book, order: Order, reason: CancelReason) -> O
     order_id = order.id
     del account.orders[order_id]
     if order.side is _BUY:
-        asset = book.quote_asset
-        book.bids.remove(-order.price_ticks, order_id)
+        asset, side, key = book.quote_asset, book.bids, -order.price_ticks
     else:
-        asset = book.base_asset
-        book.asks.remove(order.price_ticks, order_id)
+        asset, side, key = book.base_asset, book.asks, order.price_ticks
+    level = side.levels[key]
+    del level[order_id]
+    if not level:
+        side.drop(key)
     account.available[asset] += held
     account.held[asset] -= held
     return OrderCancelled(order_id, account.id, book.instrument, reason, order.remaining_lots)

@@ -63,22 +63,117 @@ class Taker:
 
 def take(state: State, taker: Taker, limit_key: int, events: list[AnyEvent]) -> None:
     """Match the taker against all levels up to `limit_key` (ask price, or negated bid price)."""
-    book = taker.book
     opposite = taker.opposite
-    holder = taker.account.holder.id
     while taker.remaining and taker.reason is None and opposite.best <= limit_key:
-        maker = next(iter(opposite.levels[opposite.best].values()))
+        own = _take_level(state, taker, opposite.best, events)
+        if own is not None:
+            _prevent(state, taker, own, events)
+
+
+def _take_level(state: State, taker: Taker, key: int, events: list[AnyEvent]) -> Order | None:
+    """Fill the taker from one level, oldest first, up to an own order, which is returned.
+
+    Makers are paid fill by fill; what the taker and revenue give and get is moved once, in sum.
+    """
+    book, account, side = taker.book, taker.account, taker.side
+    accounts, holder, buying = state.accounts, account.holder.id, side is _BUY
+    instrument, order_id, account_id = book.instrument, taker.order_id, account.id
+    price = abs(key)
+    base_per_lot, quote_per_lot = book.base_units_per_lot, price * book.quote_units_per_tick_lot
+    taker_ppm, fill_id, remaining = book.taker_fee_ppm, state.fills, taker.remaining
+    quotes = maker_fees = taker_fees = 0
+    own = None
+    closed: list[int] = []
+    for maker in taker.opposite.levels[key].values():
         if maker.holder == holder:
-            _prevent(state, taker, maker, events)
-            continue
-        lots = min(maker.remaining_lots, taker.remaining)
+            own = maker
+            break
+        lots = open_lots = maker.remaining_lots
+        if remaining < lots:
+            lots = remaining
         if taker.by_cash:
-            cash = taker.account.available.get(book.quote_asset, 0)
-            lots = min(lots, affordable_lots(book, maker.price_ticks, cash))
+            cash = account.available.get(book.quote_asset, 0) - quotes - taker_fees
+            lots = min(lots, affordable_lots(book, price, cash))
             if not lots:
                 taker.reason = CancelReason.INSUFFICIENT
                 break
-        _fill(state, taker, maker, lots, events)
+        quote = lots * quote_per_lot
+        maker_fee, taker_fee = fill_fees(quote, maker.maker_fee_ppm, taker_ppm)
+        maker_left = open_lots - lots
+        _pay(accounts[maker.account], book, maker, buying, maker_left, lots, quote, maker_fee)
+        if not maker_left:
+            closed.append(maker.id)
+        fill_id += 1
+        remaining -= lots
+        quotes += quote
+        maker_fees += maker_fee
+        taker_fees += taker_fee
+        events.append(
+            Filled(
+                fill_id, instrument, price, lots, lots * base_per_lot, quote, side,
+                maker.id, order_id, maker.account, account_id, maker_fee, taker_fee,
+                maker_left, remaining,
+            )
+        )  # fmt: skip
+        if not remaining:
+            break
+    if quotes:
+        state.fills = fill_id
+        book.last_price_ticks = price
+        taker.opposite.remove_oldest(key, closed)
+        _collect(state, taker, taker.remaining - remaining, quotes, maker_fees, taker_fees)
+        taker.remaining = remaining
+    return own
+
+
+def _pay(
+    account: Account,
+    book: Book,
+    maker: Order,
+    selling: bool,
+    left: int,
+    lots: int,
+    quote: int,
+    fee: int,
+) -> None:
+    """Move what a maker gives and gets in one fill, out of its hold; forget an order that is done.
+
+    The base that a seller gives is all that it held for these lots.
+    """
+    available = account.available
+    if selling:
+        freed = lots * book.base_units_per_lot
+        account.held[book.base_asset] -= freed
+        available[book.quote_asset] += quote - fee
+    else:
+        freed = maker.held_units
+        if left:
+            freed -= book.hold_units(_BUY, maker.price_ticks, left, maker.hold_ppm)
+        assert freed >= quote + fee, "a hold must cover its fills"
+        account.held[book.quote_asset] -= freed
+        available[book.quote_asset] += freed - quote - fee
+        available[book.base_asset] += lots * book.base_units_per_lot
+    if left:
+        maker.remaining_lots = left
+        maker.held_units -= freed
+    else:
+        del account.orders[maker.id]
+
+
+def _collect(
+    state: State, taker: Taker, lots: int, quotes: int, maker_fees: int, taker_fees: int
+) -> None:
+    """Move what the taker gives and gets in the fills of a level, and all fees to revenue."""
+    book, available, revenue = taker.book, taker.account.available, state.accounts.revenue
+    base = lots * book.base_units_per_lot
+    if taker.side is _BUY:
+        available[book.base_asset] += base
+        available[book.quote_asset] -= quotes + taker_fees
+    else:
+        available[book.base_asset] -= base
+        available[book.quote_asset] += quotes - taker_fees
+    assert revenue is not None and maker_fees + taker_fees >= 0
+    revenue.available[book.quote_asset] += maker_fees + taker_fees
 
 
 def affordable_lots(book: Book, price_ticks: int, cash_units: int) -> int:
@@ -98,67 +193,6 @@ def fill_fees(quote_units: int, maker_ppm: int, taker_ppm: int) -> tuple[int, in
     if maker_ppm < 0:
         return -min(quote_units * -maker_ppm // PARTS_PER_MILLION, taker_fee), taker_fee
     return quote_units * maker_ppm // PARTS_PER_MILLION, taker_fee
-
-
-def _fill(state: State, taker: Taker, maker: Order, lots: int, events: list[AnyEvent]) -> None:
-    book = taker.book
-    base_asset = book.base_asset
-    quote_asset = book.quote_asset
-    price = maker.price_ticks
-    base = lots * book.base_units_per_lot
-    quote = price * lots * book.quote_units_per_tick_lot
-    maker_fee, taker_fee = fill_fees(quote, maker.maker_fee_ppm, book.taker_fee_ppm)
-    maker_left = maker.remaining_lots - lots
-    buying = taker.side is _BUY
-    maker_account = state.accounts[maker.account]
-    given = maker_account.available
-    taken = taker.account.available
-    if buying:
-        freed = base
-        maker_account.held[base_asset] -= base
-        given[quote_asset] += quote - maker_fee
-        taken[base_asset] += base
-        taken[quote_asset] -= quote + taker_fee
-    else:
-        freed = maker.held_units
-        if maker_left:
-            freed -= book.hold_units(_BUY, price, maker_left, maker.hold_ppm)
-        assert freed >= quote + maker_fee, "a hold must cover its fills"
-        maker_account.held[quote_asset] -= freed
-        given[quote_asset] += freed - quote - maker_fee
-        given[base_asset] += base
-        taken[base_asset] -= base
-        taken[quote_asset] += quote - taker_fee
-    revenue = state.accounts.revenue
-    assert revenue is not None and maker_fee + taker_fee >= 0
-    revenue.available[quote_asset] += maker_fee + taker_fee
-    taker.remaining -= lots
-    maker.remaining_lots = maker_left
-    maker.held_units -= freed
-    if not maker_left:
-        del maker_account.orders[maker.id]
-        taker.opposite.remove(price if buying else -price, maker.id)
-    book.last_price_ticks = price
-    state.fills += 1
-    events.append(
-        Filled(
-            state.fills,
-            book.instrument,
-            price,
-            lots,
-            base,
-            quote,
-            taker.side,
-            maker.id,
-            taker.order_id,
-            maker.account,
-            taker.account.id,
-            maker_fee,
-            taker_fee,
-            maker_left,
-            taker.remaining,
-        )
-    )
 
 
 def _prevent(state: State, taker: Taker, maker: Order, events: list[AnyEvent]) -> None:
