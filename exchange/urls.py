@@ -4,7 +4,7 @@ from django.urls import URLPattern, URLResolver, include, path
 from drf_spectacular.renderers import OpenApiJsonRenderer
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 
-from exchange.operations.views import HealthView, operator_health
+from exchange.operations.views import HealthView, operator_health, operator_metrics
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("v1/", include("exchange.members.api.urls")),
@@ -13,6 +13,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("v1/", include("exchange.funds.api.urls")),
     path("v1/health", HealthView.as_view()),
     path("health", operator_health),
+    path("metrics", operator_metrics),
     path(
         "v1/openapi.json",
         SpectacularAPIView.as_view(renderer_classes=[OpenApiJsonRenderer]),

@@ -17,6 +17,7 @@ from rest_framework import exceptions
 from compliance.errors import BodyRefused, Forbidden, Invalid, NotFound, NotYet
 from exchange.api.errors import Code, DoorCode, Problem
 from exchange.api.languages import ENGLISH, Language, language_of, message
+from exchange.api.measures import refusal_count
 from matching.client import EngineUnavailable
 from matching.protocol.refusals import Refusal
 
@@ -150,6 +151,7 @@ def _headers(problem: Problem) -> dict[str, str]:
 
 
 def _log(document: ProblemDocument, error: BaseException) -> None:
+    refusal_count(document.code)
     if document.status < 500:
         return
     unexpected = document.code == DoorCode.INTERNAL_ERROR

@@ -56,6 +56,7 @@ INSTALLED_APPS = [
     "exchange",
 ]
 MIDDLEWARE = [
+    "exchange.api.measures.measured",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.middleware.common.CommonMiddleware",
