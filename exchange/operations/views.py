@@ -1,4 +1,4 @@
-"""Health: a summary for everybody, the whole for operators."""
+"""Health: a summary for everybody; the whole, and the metrics, for operators."""
 
 import time
 from http import HTTPStatus
@@ -11,6 +11,7 @@ from rest_framework.response import Response
 from exchange.api.problems import handler_404
 from exchange.api.schema import documented
 from exchange.api.views import PublicView
+from exchange.operations import metrics
 from exchange.operations.access import operator_admitted
 from exchange.operations.health import report
 from exchange.operations.shapes import Health, Report
@@ -43,6 +44,13 @@ def operator_health(request: HttpRequest) -> HttpResponse:
     return HttpResponse(
         msgspec.json.encode(found), status=_status(found), content_type="application/json"
     )
+
+
+def operator_metrics(request: HttpRequest) -> HttpResponse:
+    """Answer Prometheus' scrape, under the same condition."""
+    if not operator_admitted(request):
+        return handler_404(request, Http404())
+    return HttpResponse(metrics.exposition(), content_type=metrics.CONTENT_TYPE)
 
 
 def _status(health: Health | Report) -> HTTPStatus:

@@ -102,6 +102,11 @@ class Instance:
         return self.runtime / "pids"
 
     @property
+    def metrics(self) -> Path:
+        """Where the door's processes count together; emptied whenever the door starts."""
+        return self.runtime / "metrics"
+
+    @property
     def environment_file(self) -> Path:
         """Where a running supervisor leaves the environment for management commands."""
         return self.runtime / "environment.json"

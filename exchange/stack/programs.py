@@ -1,11 +1,14 @@
 """Turn parts and rows into programs: addresses, environment and readiness filled in."""
 
+import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 
 from exchange.stack.chain import chain_program
 from exchange.stack.environment import base_environment, trust_environment
 from exchange.stack.errors import StackError
+from exchange.stack.folders import private_folder
 from exchange.stack.instance import REPOSITORY, Instance
 from exchange.stack.postgres import postgres_program
 from exchange.stack.process import Program
@@ -71,8 +74,16 @@ def row_program(
             **trust_environment(instance, row.trusted_with),
             "NEXUS_PROCESS": row.name,
             "NEXUS_PROCESSES": ",".join(each.name for each in rows),
+            **({"PROMETHEUS_MULTIPROC_DIR": str(instance.metrics)} if row.name == "web" else {}),
         },
         level=row.level,
         cwd=REPOSITORY,
     )
+    if row.name == "web":
+        described = replace(described, prepare=lambda: _folder_renew(instance.metrics))
     return replace(described, ready=ready[row.name]) if row.name in ready else described
+
+
+def _folder_renew(folder: Path) -> None:
+    shutil.rmtree(folder, ignore_errors=True)
+    private_folder(folder)

@@ -5,8 +5,10 @@ here: HTTP, decimal strings.
 """
 
 from dataclasses import dataclass
+from time import perf_counter
 
 from exchange.api.errors import Problem
+from exchange.api.measures import ack_observe
 from exchange.trading import selectors
 from exchange.trading.projection import OrderRecord, order_accepted, order_change, orders_of
 from matching.client import engine
@@ -81,7 +83,9 @@ def orders_cancel(*, account: int, instrument: int = 0) -> list[int]:
 
 
 def _send(command: AnyCommand) -> Answer:
+    sent_at = perf_counter()
     answer = engine().send(command)
+    ack_observe(command, perf_counter() - sent_at)
     first = answer.events[0]
     if isinstance(first, Refused):
         raise Problem(first.code, first.detail)
