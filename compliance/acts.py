@@ -23,6 +23,7 @@ _ASSET = (1, 2**15 - 1)
 _ACCOUNT = (1, 2**31 - 1)
 _AMOUNT = (1, UNITS_MAX)
 _EVIDENCE_ID = (1, 64)
+_UUID = (36, 36)
 
 # Kind -> field -> bounds: of the value for an int, of the length for a str.
 KINDS: Mapping[str, Mapping[str, tuple[type, tuple[int, int]]]] = {
@@ -40,6 +41,21 @@ KINDS: Mapping[str, Mapping[str, tuple[type, tuple[int, int]]]] = {
         "asset": (int, _ASSET),
         "amount_units": (int, _AMOUNT),
     },
+    "custody.deposit_accept": {
+        "notice_id": (str, _EVIDENCE_ID),
+        "account": (int, _ACCOUNT),
+        "amount_units": (int, _AMOUNT),
+    },
+    "custody.deposit_return": {"notice_id": (str, _EVIDENCE_ID)},
+    "custody.withdraw": {
+        "withdrawal": (str, _UUID),
+        "account": (int, _ACCOUNT),
+        "asset": (int, _ASSET),
+        "amount_units": (int, _AMOUNT),
+        "kind": (str, (1, 8)),
+        "destination": (str, (1, 1000)),
+    },
+    "custody.withdrawal_return": {"withdrawal": (str, _UUID)},
     "custody.withdrawals_resume": {"halt": (int, (1, 2**63 - 1))},
     "venue.set_phase": {
         "instrument": (int, _ASSET),

@@ -30,12 +30,17 @@ class ChainPin:
 
 @dataclass(frozen=True)
 class Policy:
-    """`officers` maps user name to Ed25519 key; `evidence` name to (kind, key)."""
+    """`officers` maps user name to Ed25519 key; `evidence` name to (kind, key).
+
+    `limits` are base units up to which the signer acts without two officers, by
+    `<action>:<asset code>`; what is not listed is zero.
+    """
 
     officers: dict[str, bytes] = field(default_factory=dict)
     evidence: dict[str, tuple[str, bytes]] = field(default_factory=dict)
     chain: ChainPin | None = None
     attestor: str = ""
+    limits: dict[str, int] = field(default_factory=dict)
 
 
 def policy_load(body: str) -> Policy:
@@ -61,8 +66,20 @@ def chain_pin(body: str, pin: ChainPin) -> None:
 
 
 def attestor_trust(body: str, address: str) -> None:
-    """Name custody's signer, whose attestations of addresses this body's signer believes."""
+    """Name the signer whose attestations this body's believes.
+
+    Custody's attests addresses to the others; the clearing house's tells custody what is title.
+    """
     _set(body, "attestor", address)
+
+
+def limit_set(body: str, action: str, asset_code: str, units: int) -> None:
+    """Set up to how many base units of an asset the signer does an action by itself."""
+
+    def change(document: dict[str, Any]) -> None:
+        document.setdefault("limits", {})[f"{action}:{asset_code}"] = units
+
+    _change(body, change)
 
 
 def _path(body: str) -> Path:
@@ -79,6 +96,7 @@ def _decode(document: dict[str, Any]) -> Policy:
         },
         chain=ChainPin(**{**chain, "salt": bytes.fromhex(chain["salt"])}) if chain else None,
         attestor=document.get("attestor", ""),
+        limits=dict(document.get("limits", {})),
     )
 
 

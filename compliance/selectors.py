@@ -27,6 +27,11 @@ def party_get(*, holder: int) -> Party:
     return party
 
 
+def holder_frozen(holder: int) -> bool:
+    """Tell whether a freeze of the holder is in force."""
+    return Party.objects.filter(holder=holder, frozen=True).exists()
+
+
 def parties_behind(limit: int) -> list[int]:
     """Return ids of parties that wait for the engine, then of those that wait for the registry."""
     version = Party.objects.filter(holder=OuterRef("holder")).values("version")

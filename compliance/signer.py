@@ -43,6 +43,7 @@ _EXECUTE_FIELDS = [
     {"name": "id", "type": "bytes32"},
     {"name": "deadline", "type": "uint256"},
 ]
+_COVERAGE_FIELDS = [{"name": "sequence", "type": "uint256"}]
 _ATTESTATION_FIELDS = [
     {"name": "holder", "type": "uint256"},
     {"name": "account", "type": "uint256"},
@@ -104,19 +105,41 @@ def attestation_typed(*, holder: int, account: int, address: str) -> dict[str, A
     }
 
 
+def coverage_typed(sequence: int) -> dict[str, Any]:
+    """Return what the clearing house's signer signs to say that every fill up to here is title."""
+    salt = settings.INSTANCE_ID.bytes.ljust(32, b"\0")
+    return {
+        "types": {
+            "EIP712Domain": [_DOMAIN_FIELDS[0], _DOMAIN_FIELDS[1], _DOMAIN_FIELDS[4]],
+            "Coverage": _COVERAGE_FIELDS,
+        },
+        "primaryType": "Coverage",
+        "domain": {"name": "Nexus Clearing", "version": "1", "salt": salt},
+        "message": {"sequence": sequence},
+    }
+
+
 def attestation_check(
     *, attestor: str, holder: int, account: int, address: str, attestation: bytes
 ) -> None:
     """Raise `Untrusted` unless custody's key `attestor` has attested the address."""
     typed = attestation_typed(holder=holder, account=account, address=address)
+    _signed_by_check(typed, attestation, attestor, f"address of account {account}")
+
+
+def coverage_check(*, attestor: str, sequence: int, signature: bytes) -> None:
+    """Raise `Untrusted` unless the clearing house's key `attestor` says that all is title."""
+    typed = coverage_typed(sequence)
+    _signed_by_check(typed, signature, attestor, f"coverage up to {sequence}")
+
+
+def _signed_by_check(typed: dict[str, Any], signature: bytes, signer: str, what: str) -> None:
     try:
-        found = Account.recover_message(
-            encode_typed_data(full_message=typed), signature=attestation
-        )
+        found = Account.recover_message(encode_typed_data(full_message=typed), signature=signature)
     except Exception as error:  # eth_account raises several kinds for malformed bytes
-        raise Untrusted(f"attestation of account {account} is malformed: {error}") from error
-    if not attestor or found != attestor:
-        raise Untrusted(f"address of account {account} is attested by {found}, not by custody")
+        raise Untrusted(f"attestation of {what} is malformed: {error}") from error
+    if not signer or found != signer:
+        raise Untrusted(f"{what} is attested by {found}, expected {signer or 'nobody'}")
 
 
 def act_check(act: Act, trust: policy.Policy) -> None:
@@ -159,23 +182,34 @@ def intents_sign(
         try:
             pin = pin_of(trust, signer.body)
             check(intent, trust)
+            done += _intent_sign(signer, intent, pin, signed)
         except (BodyRefused, EngineUnavailable) as refusal:
             logger.warning("%s: intent %s not signed: %s", signer.body, intent.id, refusal)
             intent_life.intent_deferred(intent, error=str(refusal))
-            continue
-        deadline = int(time.time()) + intent_life.LIFETIME_S
-        typed = execute_typed(
-            pin=pin,
-            target=intent.target,
-            data=bytes(intent.data),
-            identifier=intent.chain_id_bytes,
-            deadline=deadline,
-        )
-        signature = signer.sign_typed(typed)
-        done += intent_life.intent_signed(
-            intent, body=signer.body, signature=signature, deadline=deadline, then=signed
-        )
     return done
+
+
+def _intent_sign(
+    signer: BodySigner,
+    intent: ChainIntent,
+    pin: policy.ChainPin,
+    signed: Callable[[Any], object] | None,
+) -> bool:
+    deadline = int(time.time()) + intent_life.LIFETIME_S
+    typed = execute_typed(
+        pin=pin,
+        target=intent.target,
+        data=bytes(intent.data),
+        identifier=intent.chain_id_bytes,
+        deadline=deadline,
+    )
+    return intent_life.intent_signed(
+        intent,
+        body=signer.body,
+        signature=signer.sign_typed(typed),
+        deadline=deadline,
+        then=signed,
+    )
 
 
 def registry_intents_sign(signer: BodySigner) -> int:

@@ -8,6 +8,7 @@ __all__ = [
     "DestinationIsAccount",
     "EvidenceInvalid",
     "Invalid",
+    "NameDiffers",
     "NotFound",
     "NotYet",
     "Untrusted",
@@ -25,6 +26,12 @@ class DestinationIsAccount(Invalid):
     """A withdrawal to an account of this house: that is no withdrawal."""
 
     code = "destination_is_account"
+
+
+class NameDiffers(Invalid):
+    """A bank account is in another name than the member's."""
+
+    code = "name_differs"
 
 
 class WithdrawalsHalted(NotYet):

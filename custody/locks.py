@@ -3,7 +3,16 @@
 from uuid import UUID
 
 from custody.errors import NotFound
-from custody.models import Account, Issuance, LedgerPosition, TokenDeposit, VaultBar, Withdrawal
+from custody.models import (
+    Account,
+    CashDeposit,
+    Issuance,
+    LedgerPosition,
+    PaymentOrder,
+    TokenDeposit,
+    VaultBar,
+    Withdrawal,
+)
 
 
 def account_lock(number: int) -> Account:
@@ -48,6 +57,24 @@ def token_deposit_lock(deposit_id: int) -> TokenDeposit:
     if deposit is None:
         raise NotFound(f"no deposit {deposit_id}")
     return deposit
+
+
+def cash_deposit_lock(notice_id: str) -> CashDeposit:
+    """Return the deposit of a bank's notice with its row locked. Raises `NotFound`."""
+    rows = CashDeposit.objects.select_for_update(no_key=True)
+    deposit = rows.filter(pk=notice_id).first()
+    if deposit is None:
+        raise NotFound(f"no deposit under notice {notice_id}")
+    return deposit
+
+
+def payment_lock(order_id: UUID) -> PaymentOrder:
+    """Return the payment order with its row locked. Raises `NotFound`."""
+    rows = PaymentOrder.objects.select_for_update(no_key=True)
+    order = rows.filter(pk=order_id).first()
+    if order is None:
+        raise NotFound(f"no payment order {order_id}")
+    return order
 
 
 def bars_lock(numbers: list[int]) -> list[VaultBar]:

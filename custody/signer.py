@@ -1,9 +1,12 @@
-"""Custody's signer: derives account addresses, signs openings and mints that evidence allows.
+"""Custody's signer: derives account addresses, signs openings, proven mints and withdrawals.
 
 It trusts the policy file and the seed in its key store; a row alone gets no signature.
 """
 
+from pathlib import Path
+
 from django.conf import settings
+from django.utils import timezone
 from eth_account import Account as Keys
 from eth_account.hdaccount import key_from_seed
 
@@ -11,12 +14,18 @@ from compliance import calldata, intent_life, policy
 from compliance import signer as body_signer
 from compliance.signer import BodySigner
 from custody import evidence, selectors
-from custody.errors import EvidenceInvalid, Untrusted
-from custody.models import Account, CustodyIntent, Issuance
+from custody.cash_check import cash_mint_proven, payment_key, payment_message
+from custody.errors import BodyRefused, EvidenceInvalid, Untrusted
+from custody.models import Account, CustodyIntent, Issuance, PaymentOrder
 from custody.services.accounts import account_address_set
 from custody.services.issuance import issuance_signed, mint_calldata
+from custody.services.payments import payment_defer, payment_signed
+from custody.services.withdrawing import BURN, TRANSFER, withdrawal_signed
+from custody.withdrawal_check import withdrawal_expected
+from matching.client import EngineUnavailable
 
 SEED = "custody.seed"
+PAYMENT_KEY_FILE = "custody.payments.pub"
 SIGN_LIMIT = 100
 DERIVATION_PATH = "m/44'/60'/0'/0/{number}"
 
@@ -27,6 +36,8 @@ class CustodySigner:
     def __init__(self, signer: BodySigner, seed: bytes) -> None:
         self.signer = signer
         self._seed = seed
+        self._payment_key = payment_key(seed)
+        self.payment_public_key = self._payment_key.public_key().public_bytes_raw()
 
     @classmethod
     def open(cls) -> "CustodySigner":
@@ -37,7 +48,11 @@ class CustodySigner:
         secret = body_signer.passphrase()
         if not Account.objects.filter(attestation__isnull=False).exists():
             body_signer.keystore_create(SEED, secret)
-        return cls(BodySigner.open("custody"), body_signer.keystore_open(SEED, secret))
+        opened = cls(BodySigner.open("custody"), body_signer.keystore_open(SEED, secret))
+        # Banks are given this key by an operator, and pay what it signs.
+        path = Path(settings.KEYS) / PAYMENT_KEY_FILE
+        path.write_text(opened.payment_public_key.hex() + "\n")
+        return opened
 
     def address_derive(self, number: int) -> str:
         """Return the account's address: BIP-44 with the account number as the last index."""
@@ -45,8 +60,8 @@ class CustodySigner:
         return str(Keys.from_key(key).address)
 
     def work(self) -> int:
-        """Derive missing addresses and sign waiting intents; return how many were done."""
-        return self.addresses_write() + self.intents_sign()
+        """Derive addresses, sign waiting intents and payments; return how many were done."""
+        return self.addresses_write() + self.intents_sign() + self.payments_sign()
 
     def addresses_write(self) -> int:
         """Give each account without an address its own, attested by custody's key."""
@@ -66,42 +81,80 @@ class CustodySigner:
         """Sign custody's waiting intents that pass `intent_check`."""
         rows = CustodyIntent.objects.select_related("account")
         waiting = intent_life.intents_signable(rows, limit=SIGN_LIMIT)
-        return body_signer.intents_sign(
-            self.signer, waiting, self.intent_check, signed=issuance_signed
+        return body_signer.intents_sign(self.signer, waiting, self.intent_check, signed=_signed)
+
+    def payments_sign(self) -> int:
+        """Sign payment orders that pass `payment_message`, defer the others with the reason."""
+        rows = PaymentOrder.objects.select_related(
+            "withdrawal__asset",
+            "withdrawal__act__proposer__user",
+            "withdrawal__act__approver__user",
+            "deposit__act__proposer__user",
+            "deposit__act__approver__user",
         )
+        due = rows.filter(state=PaymentOrder.State.DUE, due_at__lte=timezone.now())
+        trust, done = policy.policy_load("custody"), 0
+        for order in due.order_by("created_at")[:SIGN_LIMIT]:
+            try:
+                signature = self._payment_key.sign(payment_message(order, trust))
+            except (BodyRefused, EngineUnavailable) as refusal:
+                payment_defer(order.pk, error=str(refusal))
+                continue
+            done += payment_signed(order.pk, signature)
+        return done
 
     def intent_check(self, intent: CustodyIntent, trust: policy.Policy) -> None:
-        """Raise `Untrusted` unless the intent opens an account of ours or mints what was proven."""
+        """Raise `Untrusted` unless the intent is one of three.
+
+        It opens an account of ours, mints what was proven, or takes out what the engine debited.
+        """
         pin = body_signer.pin_of(trust, "custody")
         address = self.address_derive(intent.account_id)
         if intent.kind == "open":
             target = pin.targets["account_registry"]
             data = calldata.open_account(address, pin.clearing_id)
         elif intent.kind == "mint":
-            target, data = mint_expected(intent, address, trust, pin)
+            target, data = mint_expected(intent, address, trust, pin, self.payment_public_key)
+        elif intent.kind in (BURN, TRANSFER):
+            target, data = withdrawal_expected(intent, address, trust, pin)
         else:
             raise Untrusted(f"custody signs no {intent.kind}")
         if (intent.target, bytes(intent.data)) != (target, data):
             raise Untrusted(f"target or calldata differ from what may be signed: {target}")
 
 
+def _signed(intent: CustodyIntent) -> None:
+    if intent.kind == "mint":
+        issuance_signed(intent)
+    elif intent.kind in (BURN, TRANSFER):
+        withdrawal_signed(intent)
+
+
 def mint_expected(
-    intent: CustodyIntent, address: str, trust: policy.Policy, pin: policy.ChainPin
+    intent: CustodyIntent,
+    address: str,
+    trust: policy.Policy,
+    pin: policy.ChainPin,
+    payment_public_key: bytes,
 ) -> tuple[str, bytes]:
     """Return the only target and calldata that act and evidence together allow.
 
     Raises `Untrusted` unless two trusted officers approved a mint of exactly this evidence, signed
-    by trusted keys. The token counts the evidence by its id, so it mints once.
+    by trusted keys, or a bank's word alone is enough (`cash_check`). The token counts the evidence
+    by its id, so it mints once.
     """
     issuance = (
         Issuance.objects.filter(intent=intent)
         .select_related("act__proposer__user", "act__approver__user")
         .select_related("notice__asset", "receipt__asset", "registration__asset")
+        .select_related("deposit__act__proposer__user", "deposit__act__approver__user")
+        .select_related("rejection__withdrawal")
         .first()
     )
     if issuance is None:
         raise Untrusted(f"no issuance stands behind intent {intent.id}")
-    act = issuance.act
+    if (act := issuance.act) is None:
+        return _cash_mint_expected(issuance, address, trust, pin, payment_public_key)
     if act.kind != "custody.mint":
         raise Untrusted(f"act {act.id} is {act.kind}, no mint")
     body_signer.act_check(act, trust)
@@ -121,6 +174,20 @@ def mint_expected(
     token = pin.targets.get(f"token:{document['asset']}")
     if token is None:
         raise Untrusted(f"no token of {document['asset']} is pinned")
+    return token, mint_calldata(kind, evidence_id, address, units)
+
+
+def _cash_mint_expected(
+    issuance: Issuance,
+    address: str,
+    trust: policy.Policy,
+    pin: policy.ChainPin,
+    payment_public_key: bytes,
+) -> tuple[str, bytes]:
+    kind, evidence_id, currency, units = cash_mint_proven(issuance, trust, payment_public_key)
+    token = pin.targets.get(f"token:{currency}")
+    if token is None:
+        raise Untrusted(f"no token of {currency} is pinned")
     return token, mint_calldata(kind, evidence_id, address, units)
 
 

@@ -9,6 +9,12 @@ from custody.models.accounts import (
     Account,
     Asset,
 )
+from custody.models.cash import (
+    BankAccount,
+    CashDeposit,
+    PaymentOrder,
+    VirtualAccount,
+)
 from custody.models.evidence import (
     BankNotice,
     EvidenceKey,
@@ -42,20 +48,24 @@ __all__ = [
     "SUSPENSE",
     "Account",
     "Asset",
+    "BankAccount",
     "BankNotice",
     "BarReservation",
+    "CashDeposit",
     "CustodyIntent",
     "Entry",
     "EvidenceKey",
     "Issuance",
     "LedgerInstrument",
     "LedgerPosition",
+    "PaymentOrder",
     "Posting",
     "RegistrarNotice",
     "TokenDeposit",
     "VaultBar",
     "VaultReceipt",
     "VaultRelease",
+    "VirtualAccount",
     "Withdrawal",
     "WithdrawalHalt",
 ]

@@ -32,7 +32,9 @@ class Posting(models.Model):
     """One account's signed change in one asset; the postings of an entry sum to zero per asset."""
 
     entry = models.ForeignKey(Entry, on_delete=models.PROTECT, related_name="postings")
-    account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="postings")
+    account = models.ForeignKey(
+        Account, on_delete=models.PROTECT, related_name="postings", db_index=False
+    )
     asset = models.ForeignKey(Asset, on_delete=models.PROTECT, related_name="postings")
     amount_units = UnitsField()
 
@@ -43,7 +45,10 @@ class Posting(models.Model):
                 name="posting_amount_bounded",
             ),
         ]
-        indexes = [models.Index(fields=["account", "asset"])]
+        indexes = [
+            models.Index(fields=["account", "asset", "id"]),
+            models.Index(fields=["account", "id"]),
+        ]
 
 
 class LedgerInstrument(models.Model):

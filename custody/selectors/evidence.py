@@ -1,14 +1,30 @@
 """Questions about what outsiders signed, and what they vouch for."""
 
+from collections import defaultdict
 from collections.abc import Callable, Mapping
+from typing import Any
+from uuid import UUID
 
 from django.conf import settings
 from django.db.models import Q
 
 from custody import evidence
+from custody.cash_documents import DepositNotice, document_verify
 from custody.errors import EvidenceInvalid
-from custody.models import BankNotice, EvidenceKey, Issuance, RegistrarNotice, VaultReceipt
+from custody.models import (
+    BankNotice,
+    CashDeposit,
+    EvidenceKey,
+    Issuance,
+    RegistrarNotice,
+    VaultReceipt,
+    Withdrawal,
+)
 from custody.selectors.accounts import assets_by_id
+
+MINTED = (Issuance.State.MINTED, Issuance.State.CREDITED)
+
+EvidenceKeys = Mapping[str, tuple[str, bytes]]
 
 
 def evidence_keys() -> dict[str, tuple[str, bytes]]:
@@ -61,32 +77,58 @@ def registrar_document(notice: RegistrarNotice) -> dict[str, object]:
 def outside_holdings(*, issued_only: bool = False) -> dict[int, int]:
     """Return base units per asset that outsiders vouch for by signatures that verify now.
 
-    With `issued_only` evidence counts from the mint it was used for; without, from its receipt.
+    What they paid out or handed over since, by their own signed word, is no longer there. With
+    `issued_only` evidence counts from the mint it was used for, and what left again counts too.
     """
-    keys, holdings = evidence_keys(), {asset: 0 for asset in assets_by_id()}
-    notices = BankNotice.objects.select_related("asset")
-    receipts = VaultReceipt.objects.select_related("asset")
-    registrations = RegistrarNotice.objects.select_related("asset")
+    holdings = _vouched(minted_only=issued_only)
     if issued_only:
-        minted = Q(issuance__state__in=[Issuance.State.MINTED, Issuance.State.CREDITED])
-        notices, receipts = notices.filter(minted), receipts.filter(minted)
-        registrations = registrations.filter(minted)
-    for notice in notices.iterator():
-        if _verifies(evidence.notice_verify, keys, notice_document(notice)):
-            holdings[notice.asset_id] += notice.amount_units
-    for registration in registrations.iterator():
-        if _verifies(evidence.registrar_verify, keys, registrar_document(registration)):
-            holdings[registration.asset_id] += registration.amount_units
-    for receipt in receipts.iterator():
-        if _verifies(evidence.receipt_verify, keys, receipt_document(receipt)):
-            holdings[receipt.asset_id] += receipt.fine_units
+        again = Issuance.objects.filter(state__in=MINTED).exclude(rejection=None)
+        for asset, units in again.values_list("asset_id", "amount_units"):
+            holdings[asset] += units
+    else:
+        for asset, units in _delivered().items():
+            holdings[asset] -= units
     return holdings
 
 
+def _vouched(*, minted_only: bool) -> dict[int, int]:
+    keys, holdings = evidence_keys(), {asset: 0 for asset in assets_by_id()}
+    minted = Q(issuance__state__in=MINTED) if minted_only else Q()
+    for notice in BankNotice.objects.filter(minted).select_related("asset").iterator():
+        if _verifies(evidence.notice_verify, keys, notice_document(notice)):
+            holdings[notice.asset_id] += notice.amount_units
+    for registration in RegistrarNotice.objects.filter(minted).select_related("asset").iterator():
+        if _verifies(evidence.registrar_verify, keys, registrar_document(registration)):
+            holdings[registration.asset_id] += registration.amount_units
+    for receipt in VaultReceipt.objects.filter(minted).select_related("asset").iterator():
+        if _verifies(evidence.receipt_verify, keys, receipt_document(receipt)):
+            holdings[receipt.asset_id] += receipt.fine_units
+    paid_in = CashDeposit.objects.filter(minted).exclude(state=CashDeposit.State.RETURNED)
+    for deposit in paid_in.exclude(asset=None).select_related("asset").iterator():
+        assert deposit.asset is not None
+        if _verifies(_deposit_verify, keys, deposit.document):
+            holdings[deposit.asset.pk] += deposit.amount * 10**deposit.asset.decimals
+    return holdings
+
+
+def _delivered() -> dict[int, int]:
+    """Return units per asset that banks paid out and vaults handed over, by their signed word."""
+    delivered: dict[int, int] = defaultdict(int)
+    done = Withdrawal.objects.filter(state=Withdrawal.State.COMPLETED)
+    gone = done.filter(Q(release__isnull=False) | Q(payment__answer__isnull=False))
+    for asset, units in gone.values_list("asset_id", "amount_units"):
+        delivered[asset] += units
+    return delivered
+
+
+def _deposit_verify(keys: EvidenceKeys, instance: UUID, document: Mapping[str, Any]) -> object:
+    return document_verify(DepositNotice, keys, instance, document)
+
+
 def _verifies(
-    verify: Callable[..., None],
-    keys: Mapping[str, tuple[str, bytes]],
-    document: Mapping[str, object],
+    verify: Callable[..., object],
+    keys: EvidenceKeys,
+    document: Mapping[str, Any],
 ) -> bool:
     try:
         verify(keys, settings.INSTANCE_ID, document)

@@ -1,10 +1,13 @@
 """Questions about units on their way out and back in."""
 
 import hashlib
+from collections.abc import Iterable
+from datetime import datetime
 from uuid import UUID
 
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet, Sum
 
+from compliance.intents import IntentState
 from custody.errors import NotFound
 from custody.models import TokenDeposit, Withdrawal, WithdrawalHalt
 
@@ -34,6 +37,20 @@ def withdrawals_of(
     return rows.select_related("asset", "intent").order_by("-created_at", "-id")
 
 
+def withdrawals_uncovered() -> int | None:
+    """Return the sequence of the oldest debit that waits to be covered, or None."""
+    held = Withdrawal.objects.filter(state=Withdrawal.State.HELD).order_by("engine_sequence")
+    return held.values_list("engine_sequence", flat=True).first()
+
+
+def withdrawals_unvoided() -> list[tuple[UUID, int]]:
+    """Return (intent, deadline) of signatures that must run out before units go back."""
+    rows = Withdrawal.objects.filter(
+        state=Withdrawal.State.RETURNING, intent__deadline__gt=0
+    ).order_by("id")
+    return [(pk, int(deadline)) for pk, deadline in rows.values_list("id", "intent__deadline")]
+
+
 def token_deposits_of(account: int, *, asset: int | None = None) -> QuerySet[TokenDeposit]:
     """Return an account's deposits from outside wallets, newest first."""
     rows = TokenDeposit.objects.filter(account_id=account)
@@ -55,3 +72,58 @@ def withdrawal_reference(withdrawal_id: UUID, kind: str, destination: str) -> st
 def return_reference(withdrawal_id: UUID) -> str:
     """Return the engine's reference of the credit that gives a withdrawal back."""
     return f"withdrawal:{withdrawal_id.hex}:return"
+
+
+def deposit_reference(transaction_hash: str, log_index: int) -> str:
+    """Return the engine's reference of the credit that one event of the chain stands for."""
+    return f"deposit:{transaction_hash.removeprefix('0x')}:{log_index}"
+
+
+def withdrawals_unclosed(since: datetime) -> list[Withdrawal]:
+    """Return withdrawals whose units were neither gone nor back at a time, or since."""
+    rows = Withdrawal.objects.filter(Q(closed_at=None) | Q(closed_at__gte=since))
+    return list(rows.order_by("created_at"))
+
+
+def withdrawn_units(kinds: Iterable[str], before: datetime) -> dict[int, int]:
+    """Return base units per asset that the chain let go of before a time."""
+    rows = Withdrawal.objects.filter(
+        kind__in=kinds, intent__state=IntentState.CONFIRMED, closed_at__lt=before
+    )
+    sums = rows.order_by().values_list("asset_id").annotate(Sum("amount_units"))
+    return {asset: int(units) for asset, units in sums}
+
+
+def token_deposits_since(sequence: int) -> list[TokenDeposit]:
+    """Return deposits that were not credited up to a sequence number."""
+    rows = TokenDeposit.objects.filter(Q(engine_sequence=None) | Q(engine_sequence__gt=sequence))
+    return list(rows.order_by("id"))
+
+
+def token_deposit_units(upto_block: int) -> dict[int, int]:
+    """Return base units per asset that came from outside wallets up to a block."""
+    rows = TokenDeposit.objects.filter(block_number__lte=upto_block)
+    sums = rows.order_by().values_list("asset_id").annotate(Sum("amount_units"))
+    return {asset: int(units) for asset, units in sums}
+
+
+def token_deposit_credited_as(reference: str) -> TokenDeposit | None:
+    """Return the deposit whose credit carries this reference, or None when none does."""
+    parts = reference.split(":")
+    if len(parts) != 3 or parts[0] != "deposit" or not parts[2].isdecimal():
+        return None
+    rows = TokenDeposit.objects.filter(transaction_hash="0x" + parts[1], log_index=int(parts[2]))
+    return rows.first()
+
+
+def withdrawal_debited_as(reference: str) -> Withdrawal | None:
+    """Return the withdrawal whose debit or return carries this reference, or None."""
+    parts = reference.split(":")
+    try:
+        withdrawal = Withdrawal.objects.filter(pk=UUID(hex=parts[1])).first()
+    except (IndexError, ValueError):
+        return None
+    if withdrawal is None:
+        return None
+    debit = withdrawal_reference(withdrawal.pk, withdrawal.kind, withdrawal.destination)
+    return withdrawal if reference in (debit, return_reference(withdrawal.pk)) else None

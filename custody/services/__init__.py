@@ -1,7 +1,9 @@
 """What other bodies and doors may have custody do."""
 
 from custody.services.accounts import account_address_set, account_open, account_prepare
+from custody.services.acts import act_execute
 from custody.services.assets import asset_register
+from custody.services.banking import bank_account_register, virtual_account_open
 from custody.services.chain import (
     chain_addresses_set,
     intent_confirmed,
@@ -9,6 +11,7 @@ from custody.services.chain import (
     intent_submitted,
     intents_executable,
 )
+from custody.services.deposits import cash_deposit_mint, cash_deposit_receive
 from custody.services.evidence import (
     bank_notice_receive,
     evidence_key_create,
@@ -16,9 +19,27 @@ from custody.services.evidence import (
     vault_receipt_receive,
 )
 from custody.services.halts import withdrawals_halt
-from custody.services.issuance import act_execute, issuance_credit
+from custody.services.issuance import issuance_credit
+from custody.services.payments import (
+    payment_answer_receive,
+    payments_send,
+    withdrawal_payment_request,
+)
+from custody.services.returning import withdrawal_return, withdrawal_voided
+from custody.services.revenue import revenue_sweep
 from custody.services.sweep import sweep
+from custody.services.token_deposits import (
+    token_deposit_credit,
+    token_deposit_receive,
+    token_deposits_confirm,
+)
 from custody.services.withdrawals import withdrawal_cancel, withdrawal_request
+from custody.services.withdrawing import (
+    withdrawal_advance,
+    withdrawal_complete,
+    withdrawal_reverse,
+    withdrawals_cover,
+)
 
 __all__ = [
     "account_address_set",
@@ -26,7 +47,10 @@ __all__ = [
     "account_prepare",
     "act_execute",
     "asset_register",
+    "bank_account_register",
     "bank_notice_receive",
+    "cash_deposit_mint",
+    "cash_deposit_receive",
     "chain_addresses_set",
     "evidence_key_create",
     "intent_confirmed",
@@ -34,10 +58,24 @@ __all__ = [
     "intent_submitted",
     "intents_executable",
     "issuance_credit",
+    "payment_answer_receive",
+    "payments_send",
     "registrar_notice_receive",
+    "revenue_sweep",
     "sweep",
+    "token_deposit_credit",
+    "token_deposit_receive",
+    "token_deposits_confirm",
     "vault_receipt_receive",
+    "virtual_account_open",
+    "withdrawal_advance",
     "withdrawal_cancel",
+    "withdrawal_complete",
+    "withdrawal_payment_request",
     "withdrawal_request",
+    "withdrawal_return",
+    "withdrawal_reverse",
+    "withdrawal_voided",
+    "withdrawals_cover",
     "withdrawals_halt",
 ]

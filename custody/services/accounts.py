@@ -10,6 +10,7 @@ from compliance.wake import wake
 from custody import locks, selectors
 from custody.errors import Conflict, Invalid
 from custody.models import Account, CustodyIntent
+from custody.services.banking import virtual_account_open
 from matching.client import engine
 from matching.protocol.commands import OpenAccount
 from matching.protocol.events import AccountOpened
@@ -32,6 +33,7 @@ def account_open(*, holder: int) -> Account:
         cursor.execute("SELECT nextval('custody_account_number')")
         number = cursor.fetchone()[0]
     account = Account.objects.create(id=number, holder=holder)
+    virtual_account_open(number=number)
     intent_life.notify(BODY)
     wake(PREPARE_TASK, number)
     compliance.audit_append(

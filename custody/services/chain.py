@@ -14,6 +14,8 @@ from custody.errors import Conflict
 from custody.models import GUARANTEE, SUSPENSE, Account, Asset, CustodyIntent
 from custody.services.accounts import account_registered
 from custody.services.issuance import issuance_minted
+from custody.services.returning import withdrawal_refused
+from custody.services.withdrawing import BURN, TRANSFER, withdrawal_executed
 
 BODY = "custody"
 
@@ -69,17 +71,24 @@ def intent_submitted(intent_id: UUID) -> None:
 @transaction.atomic
 def intent_confirmed(intent_id: UUID) -> None:
     """Note that the chain holds the call, and start what follows: the account is ready, the
-    mint is credited. Again changes nothing.
+    mint is credited, the withdrawal delivered. Again changes nothing.
     """
     if not intent_life.intent_confirmed(CustodyIntent.objects.all(), intent_id):
         return
     intent = CustodyIntent.objects.get(pk=intent_id)
     if intent.kind == "open":
         account_registered(intent.account_id)
-    else:
+    elif intent.kind == "mint":
         issuance_minted(intent_id)
+    else:
+        withdrawal_executed(intent_id)
 
 
 def intent_failed(intent_id: UUID, error: str) -> None:
-    """Note a failed attempt to carry the intent; it is due again later."""
+    """Note a failed attempt to carry the intent; it is due again later.
+
+    A withdrawal that the contract will never allow goes back to its account.
+    """
     intent_life.intent_failed(CustodyIntent.objects.all(), intent_id, error)
+    if CustodyIntent.objects.filter(pk=intent_id, kind__in=[BURN, TRANSFER]).exists():
+        withdrawal_refused(intent_id, error)

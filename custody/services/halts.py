@@ -1,5 +1,6 @@
 """The halt of withdrawals: set by the reconciler, lifted by two officers."""
 
+from typing import Any
 from uuid import UUID
 
 from django.db import transaction
@@ -21,6 +22,12 @@ def withdrawals_halt(reason: str) -> WithdrawalHalt:
     halt = WithdrawalHalt.objects.create(reason=reason)
     _audit("process:reconciler", "withdrawals.halted", halt, {"reason": reason})
     return halt
+
+
+def withdrawals_resume_act(act_id: UUID, payload: dict[str, Any]) -> dict[str, Any]:
+    """Lift the halt that officers named. Raises `NotFound`."""
+    withdrawals_resume(halt_id=payload["halt"], act_id=act_id)
+    return {"halt": payload["halt"]}
 
 
 def withdrawals_resume(*, halt_id: int, act_id: UUID) -> None:

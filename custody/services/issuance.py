@@ -13,6 +13,7 @@ from compliance import selectors as compliance_selectors
 from compliance import services as compliance
 from compliance.wake import wake
 from custody import evidence, locks, selectors
+from custody.cash_documents import PAYMENT_REJECTION
 from custody.errors import Conflict, Invalid, NotFound, NotYet
 from custody.models import (
     Account,
@@ -23,7 +24,6 @@ from custody.models import (
     RegistrarNotice,
     VaultReceipt,
 )
-from custody.services.halts import withdrawals_resume
 from matching.client import engine
 from matching.protocol.commands import Credit
 from matching.protocol.events import Credited, ReferenceRepeated
@@ -36,25 +36,8 @@ RETRY_DELAY_MAX_S = 60
 Evidence = BankNotice | VaultReceipt | RegistrarNotice
 
 
-def act_execute(*, act_id: UUID) -> None:
-    """Carry out an approved act of custody, once.
-
-    What can never be done fails the act; what must wait raises `NotYet` and is tried again.
-    """
-    try:
-        with transaction.atomic():
-            act = compliance.act_claim(act_id=act_id, body=BODY)
-            if act.state != "approved":
-                return
-            result = _ACTS[act.kind](act.id, act.payload)
-            compliance.act_complete(act_id=act.id, result=result)
-    except NotYet as waiting:
-        compliance.act_retry(act_id=act_id, error=str(waiting))
-    except (Conflict, Invalid, NotFound) as refusal:
-        compliance.act_fail(act_id=act_id, error=f"{refusal.code}: {refusal}")
-
-
-def _mint(act_id: UUID, payload: dict[str, Any]) -> dict[str, Any]:
+def mint_act(act_id: UUID, payload: dict[str, Any]) -> dict[str, Any]:
+    """Start the mint that officers approved. Raises `Conflict`, `Invalid`, `NotFound`, `NotYet`."""
     kind, found = _evidence(payload)
     if selectors.issuance_of(evidence_kind=kind, evidence_id=payload["evidence_id"]):
         raise Conflict(f"{kind} {payload['evidence_id']} has been issued against")
@@ -76,7 +59,7 @@ def _mint(act_id: UUID, payload: dict[str, Any]) -> dict[str, Any]:
         asset=found.asset,
         amount_units=units,
         act_id=act_id,
-        intent=_mint_intent(account, found, kind, units),
+        intent=mint_intent(account, found.asset, kind, str(found.pk), units),
     )
     return {"issuance": issuance.pk}
 
@@ -94,20 +77,25 @@ def _evidence(payload: dict[str, Any]) -> tuple[str, Evidence]:
     return kind, found
 
 
-def _mint_intent(account: Account, found: Evidence, kind: str, units: int) -> CustodyIntent:
+def mint_intent(
+    account: Account, asset: Asset, kind: str, evidence_id: str, units: int
+) -> CustodyIntent:
+    """Wish, in the caller's transaction, for the mint that this evidence allows.
+
+    Raises `NotYet` before the deployment.
+    """
     chain = compliance_selectors.chain_addresses_get(BODY)
     if chain is None or account.address is None:
         raise NotYet("no contracts are deployed yet")
-    asset: Asset = found.asset
     intent = CustodyIntent(
         kind="mint",
         target=chain.targets[f"token:{asset.code}"],
-        data=mint_calldata(kind, str(found.pk), account.address, units),
+        data=mint_calldata(kind, evidence_id, account.address, units),
         subject={"account": account.pk, "asset": asset.pk, "amount_units": units},
         account=account,
     )
     if kind == evidence.REGISTRAR_NOTICE:
-        intent.id = evidence.intent_id(kind, str(found.pk))
+        intent.id = evidence.intent_id(kind, evidence_id)
     intent_life.intent_request(intent, body=BODY)
     return intent
 
@@ -115,7 +103,7 @@ def _mint_intent(account: Account, found: Evidence, kind: str, units: int) -> Cu
 def mint_calldata(evidence_kind: str, evidence_id: str, address: str, units: int) -> bytes:
     """Return the one call that the evidence allows: all its units, counted under its own id."""
     reference = evidence.chain_reference(evidence_kind, evidence_id)
-    if evidence_kind == evidence.BANK_NOTICE:
+    if evidence_kind in (evidence.BANK_NOTICE, PAYMENT_REJECTION):
         return calldata.mint_cash(address, units, reference)
     if evidence_kind == evidence.REGISTRAR_NOTICE:
         return calldata.mint_security(address, units)
@@ -196,14 +184,8 @@ def issuance_retry(issuance_id: int) -> None:
         )
 
 
-def _withdrawals_resume(act_id: UUID, payload: dict[str, Any]) -> dict[str, Any]:
-    withdrawals_resume(halt_id=payload["halt"], act_id=act_id)
-    return {"halt": payload["halt"]}
-
-
 _EVIDENCE: dict[str, type[Evidence]] = {
     evidence.BANK_NOTICE: BankNotice,
     evidence.VAULT_RECEIPT: VaultReceipt,
     evidence.REGISTRAR_NOTICE: RegistrarNotice,
 }
-_ACTS = {"custody.mint": _mint, "custody.withdrawals_resume": _withdrawals_resume}

@@ -15,10 +15,8 @@ from custody import locks, selectors
 from custody.errors import Conflict, DestinationIsAccount, Invalid, NotYet, WithdrawalsHalted
 from custody.models import Account, Asset, Withdrawal
 from custody.services.bars import bars_chosen, bars_reserve
+from custody.services.withdrawal_life import ADVANCE_TASK, BODY
 from matching.protocol.units import UNITS_MAX
-
-BODY = "custody"
-ADVANCE_TASK = "custody.withdrawal_advance"
 
 _REFERENCE = re.compile(r"[A-Za-z0-9_.:-]{1,64}")
 _BANK_ACCOUNT = re.compile(r"[A-Za-z0-9_.-]{1,64}:[0-9-]{4,32}")

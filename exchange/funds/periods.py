@@ -2,11 +2,10 @@
 
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
-from zoneinfo import ZoneInfo
 
+from custody.statements import TRADE_ZONE
 from exchange.api.errors import DoorCode, Problem
 
-ZONE = ZoneInfo("Asia/Seoul")
 DAYS_MAX = 366
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -21,12 +20,12 @@ class Period:
     @property
     def begin(self) -> datetime:
         """The instant at which the first date begins."""
-        return datetime.combine(self.first, time.min, ZONE)
+        return datetime.combine(self.first, time.min, TRADE_ZONE)
 
     @property
     def end(self) -> datetime:
         """The instant at which the last date is over."""
-        return datetime.combine(self.last + timedelta(days=1), time.min, ZONE)
+        return datetime.combine(self.last + timedelta(days=1), time.min, TRADE_ZONE)
 
     @property
     def begin_ns(self) -> int:
@@ -44,7 +43,7 @@ def period_of(month: str | None, first: str | None, last: str | None) -> Period:
 
     Raises `Problem` for what is no date, backwards, longer than a year, or both ways at once.
     """
-    today = datetime.now(ZONE).date()
+    today = datetime.now(TRADE_ZONE).date()
     if month is not None:
         if first is not None or last is not None:
             raise _invalid("give a month or dates, not both")

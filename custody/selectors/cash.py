@@ -1,0 +1,97 @@
+"""Questions about money at banks: where it comes in, where it goes, what is on its way."""
+
+from typing import Any
+
+from django.conf import settings
+from django.db.models import Q, QuerySet, Sum
+
+from custody.errors import NotFound, NotYet
+from custody.models import (
+    OUTSIDE,
+    BankAccount,
+    CashDeposit,
+    EvidenceKey,
+    Issuance,
+    PaymentOrder,
+    VirtualAccount,
+)
+
+
+def deposit_bank() -> EvidenceKey | None:
+    """Return the bank that holds the segregated account, or None before one is admitted."""
+    rows = EvidenceKey.objects.filter(kind=EvidenceKey.Kind.BANK)
+    if settings.CUSTODY_CASH_BANK:
+        rows = rows.filter(name=settings.CUSTODY_CASH_BANK)
+    return rows.order_by("name").first()
+
+
+def cash_bank(account: int) -> str | None:
+    """Return the name of the bank that takes in and pays out an account's money."""
+    virtual = VirtualAccount.objects.filter(account_id=account).first()
+    if virtual is not None:
+        return virtual.bank_id
+    bank = deposit_bank()
+    return bank.name if bank else None
+
+
+def virtual_account_get(account: int) -> VirtualAccount:
+    """Return where money for an account is paid in. Raises `NotYet` before a bank gave it."""
+    found = VirtualAccount.objects.filter(account_id=account).first()
+    if found is None:
+        raise NotYet(f"account {account} has no virtual account yet")
+    return found
+
+
+def bank_accounts_of(account: int) -> list[BankAccount]:
+    """Return the bank accounts to which an account's money may go, oldest first."""
+    return list(BankAccount.objects.filter(account_id=account).order_by("id"))
+
+
+def cash_deposit_get(notice_id: str) -> CashDeposit:
+    """Return the deposit of a bank's notice. Raises `NotFound`."""
+    found = CashDeposit.objects.select_related("asset").filter(pk=notice_id).first()
+    if found is None:
+        raise NotFound(f"no deposit under notice {notice_id}")
+    return found
+
+
+def cash_deposits_of(account: int) -> QuerySet[CashDeposit]:
+    """Return what was paid in for an account, newest first; the caller cuts the page."""
+    rows = CashDeposit.objects.filter(account_id=account)
+    return rows.select_related("asset", "issuance").order_by("-received_at", "-pk")
+
+
+def issuances_of(account: int) -> QuerySet[Issuance]:
+    """Return mints for an account against evidence that names it, newest first."""
+    rows = Issuance.objects.filter(account_id=account, deposit=None, rejection=None)
+    return rows.select_related("asset").order_by("-created_at", "-pk")
+
+
+def payment_document(order: PaymentOrder) -> dict[str, Any]:
+    """Return the order as custody signs it and sends it to the bank."""
+    return {
+        "order_id": str(order.pk),
+        "bank": order.bank_id,
+        "account": order.withdrawal.account_id if order.withdrawal else OUTSIDE,
+        "to_bank": order.to_bank,
+        "to_number": order.to_number,
+        "to_name": order.to_name,
+        "currency": order.currency,
+        "amount": order.amount,
+        "signature": bytes(order.signature or b"\0" * 64).hex(),
+    }
+
+
+def cash_unpaid(currency: str) -> int:
+    """Return whole units that are burned and not yet paid out, or paid in and not yet minted.
+
+    The segregated account must hold these on top of what members own.
+    """
+    unanswered = PaymentOrder.objects.filter(currency=currency).exclude(
+        state__in=[PaymentOrder.State.PAID, PaymentOrder.State.REJECTED]
+    )
+    minted = Q(issuance__state__in=[Issuance.State.MINTED, Issuance.State.CREDITED])
+    waiting = CashDeposit.objects.filter(
+        currency=currency, state__in=[CashDeposit.State.REVIEW, CashDeposit.State.ACCEPTED]
+    ).exclude(minted)
+    return sum(rows.aggregate(total=Sum("amount"))["total"] or 0 for rows in (unanswered, waiting))

@@ -1,0 +1,77 @@
+"""Where a member's money comes in, and the bank accounts to which it may go."""
+
+import re
+
+from django.db import transaction
+
+from compliance import services as compliance
+from custody import locks, selectors
+from custody.banking import virtual_account_number
+from custody.errors import Conflict, Invalid, NameDiffers
+from custody.models import Account, BankAccount, VirtualAccount
+from custody.services.deposits import name_matches
+
+BODY = "custody"
+BANK_ACCOUNTS_MAX = 20
+
+_BANK = re.compile(r"[A-Za-z0-9_.-]{1,64}")
+_NUMBER = re.compile(r"[0-9-]{4,32}")
+
+
+@transaction.atomic
+def virtual_account_open(*, number: int) -> VirtualAccount | None:
+    """Give an account its number at the bank, once; None while no bank is admitted."""
+    known = VirtualAccount.objects.filter(account_id=number).first()
+    if known is not None:
+        return known
+    account, bank = locks.account_lock(number), selectors.deposit_bank()
+    if bank is None or account.kind != Account.Kind.MEMBER:
+        return None
+    opened, _ = VirtualAccount.objects.get_or_create(
+        account=account, defaults={"bank": bank, "number": virtual_account_number(number)}
+    )
+    return opened
+
+
+def virtual_accounts_missing(limit: int) -> list[int]:
+    """Return member accounts without a number, oldest first; none while no bank is admitted."""
+    if selectors.deposit_bank() is None:
+        return []
+    rows = Account.objects.filter(kind=Account.Kind.MEMBER, virtual_account=None)
+    return list(rows.order_by("id").values_list("id", flat=True)[:limit])
+
+
+@transaction.atomic
+def bank_account_register(
+    *, account: int, bank: str, number: str, holder_name: str, actor: str
+) -> BankAccount:
+    """Note a bank account to which an account's money may go; the same again returns it.
+
+    It must be in the member's own name; the venue's own, for its revenue, is registered by an
+    operator. Raises `NotFound`, `Invalid`, `NameDiffers`, `Conflict` (too many).
+    """
+    if not (_BANK.fullmatch(bank) and _NUMBER.fullmatch(number)):
+        raise Invalid(f"a bank account is {_BANK.pattern} and {_NUMBER.pattern}")
+    if not 1 <= len(holder_name) <= 200 or not holder_name.isprintable():
+        raise Invalid("a holder's name has 1 to 200 printable characters")
+    owner = locks.account_lock(account)
+    known = BankAccount.objects.filter(account=owner, bank=bank, number=number).first()
+    if known is not None:
+        return known
+    if owner.kind == Account.Kind.MEMBER and not name_matches(owner, holder_name):
+        raise NameDiffers(f"{holder_name!a} is not the name that this account was opened under")
+    if owner.kind not in (Account.Kind.MEMBER, Account.Kind.REVENUE):
+        raise Invalid(f"account {account} is of kind {owner.kind}, nothing is paid out from it")
+    if BankAccount.objects.filter(account=owner).count() >= BANK_ACCOUNTS_MAX:
+        raise Conflict(f"an account has at most {BANK_ACCOUNTS_MAX} bank accounts")
+    made = BankAccount.objects.create(
+        account=owner, bank=bank, number=number, holder_name=holder_name
+    )
+    compliance.audit_append(
+        body=BODY,
+        actor=actor,
+        action="bank_account.registered",
+        subject=f"account:{account}",
+        detail={"bank": bank, "number": number},
+    )
+    return made

@@ -1,0 +1,71 @@
+"""The states of a withdrawal, each change kept with its due time and audited; decides nothing."""
+
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+from django.db.models import F
+from django.utils import timezone
+
+from compliance import services as compliance
+from compliance.wake import wake
+from custody.models import Withdrawal
+
+BODY = "custody"
+ADVANCE_TASK = "custody.withdrawal_advance"
+RETRY_DELAY_MAX_S = 60
+
+State = Withdrawal.State
+
+
+def move(withdrawal: Withdrawal, state: State) -> None:
+    """Store a locked withdrawal's new state, with all that led to it."""
+    withdrawal.state, withdrawal.due_at, withdrawal.attempts = state, timezone.now(), 0
+    withdrawal.save(
+        update_fields=[
+            "state",
+            "due_at",
+            "attempts",
+            "reason",
+            "engine_sequence",
+            "cover_sequence",
+            "cover_signature",
+            "closed_at",
+        ]
+    )
+
+
+def close(withdrawal: Withdrawal, state: State) -> None:
+    """Store a state in which the units have left for good or never will; frees unused bars."""
+    withdrawal.closed_at = timezone.now()
+    if state != State.EXECUTED:
+        withdrawal.bars.all().delete()
+    move(withdrawal, state)
+
+
+def begin_return(withdrawal: Withdrawal, reason: str) -> None:
+    """Have the units of a locked withdrawal given back."""
+    withdrawal.reason = reason[:500]
+    move(withdrawal, State.RETURNING)
+    wake(ADVANCE_TASK, str(withdrawal.pk))
+
+
+def audit(withdrawal: Withdrawal, action: str, detail: dict[str, Any]) -> None:
+    """Append what happened to the audit log; call it last."""
+    compliance.audit_append(
+        body=BODY,
+        actor="process:custody",
+        action=action,
+        subject=f"withdrawal:{withdrawal.pk}",
+        detail=detail,
+    )
+
+
+def withdrawal_retry(withdrawal_id: UUID) -> None:
+    """Leave a step that failed to the sweeper, later each time."""
+    row = Withdrawal.objects.filter(pk=withdrawal_id).first()
+    if row is not None:
+        delay = timedelta(seconds=min(2 ** (row.attempts + 1), RETRY_DELAY_MAX_S))
+        Withdrawal.objects.filter(pk=withdrawal_id).update(
+            attempts=F("attempts") + 1, due_at=timezone.now() + delay
+        )

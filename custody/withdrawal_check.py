@@ -1,0 +1,96 @@
+"""What custody's signer wants to see before units leave an account; imported by the signer alone.
+
+It asks the engine, the clearing house's word and the policy file; a row alone proves nothing.
+"""
+
+from compliance import policy
+from compliance import signer as body_signer
+from custody import selectors
+from custody.catalogue import ASSETS
+from custody.errors import Untrusted
+from custody.models import Account, CustodyIntent, Withdrawal
+from custody.services.returning import withdrawal_payload
+from custody.services.withdrawing import withdrawal_calldata
+from matching.client import engine
+from matching.protocol.commands import Credit, Debit
+from matching.protocol.queries import GetMovement, MovementFound
+
+LIMIT = "withdraw"
+
+
+def withdrawal_expected(
+    intent: CustodyIntent, address: str, trust: policy.Policy, pin: policy.ChainPin
+) -> tuple[str, bytes]:
+    """Return the only target and calldata that the engine's own debit allows.
+
+    The intent's id is the withdrawal's, which the debit names with a hash of where the units go:
+    so a debit is carried once, and to nobody else. Raises `Untrusted` unless the engine knows the
+    debit and no return of it, the clearing house's signer says that all fills up to it are title,
+    no halt is in force, and two trusted officers approved what exceeds the policy's limit.
+    """
+    rows = Withdrawal.objects.select_related("act__proposer__user", "act__approver__user")
+    withdrawal = rows.filter(pk=intent.pk).first()
+    if withdrawal is None:
+        raise Untrusted(f"no withdrawal stands behind intent {intent.pk}")
+    if halt := selectors.withdrawals_halted():
+        raise Untrusted(f"withdrawals are halted: {halt.reason}")
+    if withdrawal.state not in (Withdrawal.State.COVERED, Withdrawal.State.SIGNED):
+        raise Untrusted(f"withdrawal {withdrawal.pk} is {withdrawal.state}")
+    debit, sequence = debit_of(withdrawal)
+    _covered_check(withdrawal, sequence, trust)
+    stated = (withdrawal.account_id, withdrawal.asset_id, withdrawal.amount_units)
+    debited = (debit.account, debit.asset, debit.amount_units)
+    if stated != debited or intent.account_id != debit.account:
+        raise Untrusted(f"account, asset, units are {stated}, the engine debited {debited}")
+    # The code comes from the catalogue, since a row could call gold silver.
+    code = next((terms.code for terms in ASSETS if terms.id == debit.asset), "")
+    token = pin.targets.get(f"token:{code}")
+    if token is None:
+        raise Untrusted(f"no token of asset {debit.asset} is pinned")
+    if debit.amount_units > trust.limits.get(f"{LIMIT}:{code}", 0):
+        approval_check(withdrawal, trust)
+    if Account.objects.filter(address=withdrawal.destination).exists():
+        raise Untrusted(f"{withdrawal.destination} is an account of this house")
+    kind, data = withdrawal_calldata(withdrawal, address)
+    if kind != intent.kind:
+        raise Untrusted(f"a withdrawal by {withdrawal.kind} is a {kind}, not a {intent.kind}")
+    return token, data
+
+
+def debit_of(withdrawal: Withdrawal) -> tuple[Debit, int]:
+    """Return the engine's debit behind a withdrawal, not given back, and its sequence."""
+    reference = selectors.withdrawal_reference(
+        withdrawal.pk, withdrawal.kind, withdrawal.destination
+    )
+    command, sequence = _movement(reference)
+    if not isinstance(command, Debit):
+        raise Untrusted(f"the engine knows no debit {reference}")
+    if _movement(selectors.return_reference(withdrawal.pk))[0] is not None:
+        raise Untrusted(f"withdrawal {withdrawal.pk} was given back")
+    return command, sequence
+
+
+def _movement(reference: str) -> tuple[Credit | Debit | None, int]:
+    found = engine().ask(GetMovement(reference))
+    assert isinstance(found, MovementFound)
+    return found.command, found.applied_sequence
+
+
+def _covered_check(withdrawal: Withdrawal, sequence: int, trust: policy.Policy) -> None:
+    covered = withdrawal.cover_sequence or 0
+    body_signer.coverage_check(
+        attestor=trust.attestor,
+        sequence=covered,
+        signature=bytes(withdrawal.cover_signature or b""),
+    )
+    if covered < sequence:
+        raise Untrusted(f"title is sure up to {covered}, the debit is at {sequence}")
+
+
+def approval_check(withdrawal: Withdrawal, trust: policy.Policy) -> None:
+    act = withdrawal.act
+    if act is None:
+        raise Untrusted("above the automatic limit: two officers must approve (custody.withdraw)")
+    if act.kind != "custody.withdraw" or act.payload != withdrawal_payload(withdrawal):
+        raise Untrusted(f"act {act.id} is about another withdrawal")
+    body_signer.act_check(act, trust)
