@@ -79,10 +79,11 @@ def budget_take(
     taken, full_us = _script()(names, [interval_us, burst * interval_us, nonce_kept_s])
     if taken < 0:
         raise Repeated
-    remaining = max(0, burst - ceil(full_us / interval_us))
-    standing = Standing(burst, remaining, ceil(full_us / _US_PER_S))
     if not taken:
-        wait_s = max(1, ceil((full_us - burst * interval_us) / _US_PER_S))
+        full_us -= interval_us
+    standing = Standing(burst, burst - ceil(full_us / interval_us), ceil(full_us / _US_PER_S))
+    if not taken:
+        wait_s = ceil((full_us - (burst - 1) * interval_us) / _US_PER_S)
         raise Problem(
             DoorCode.RATE_LIMITED,
             f"the budget {budget} of {burst} at once and {requests} in {seconds} s is used up; "

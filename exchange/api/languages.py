@@ -37,10 +37,10 @@ def message(code: str, language: Language) -> Message:
 @lru_cache(maxsize=256)
 def language_of(accepted: str) -> Language:
     """Return the language that an Accept-Language header likes best (RFC 9110, 12.5.4)."""
-    for tag, _ in parse_accept_lang_header(accepted):
+    for tag, weight in parse_accept_lang_header(accepted):
         match tag.partition("-")[0]:
-            case "ko":
+            case "ko" if weight:
                 return "ko"
-            case "en" | "*":
+            case "en" | "*" if weight:
                 return "en"
     return ENGLISH

@@ -15,7 +15,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from rest_framework import exceptions
 
 from compliance.errors import BodyRefused, Forbidden, Invalid, NotFound, NotYet
-from exchange.api.errors import Code, DoorCode, Problem
+from exchange.api.errors import STATUS, Code, DoorCode, Problem
 from exchange.api.languages import ENGLISH, Language, language_of, message
 from exchange.api.measures import refusal_count
 from matching.client import EngineUnavailable
@@ -116,14 +116,16 @@ def problem_of(error: BaseException) -> Problem:
 
 def _code_of(refused: BodyRefused) -> Code:
     """Return a body's own code where the door has it, else that of the error's kind."""
-    if refused.code in DoorCode:
-        return DoorCode(refused.code)
+    own = _CODE_BY_NAME.get(refused.code)
+    if own is not None:
+        return own
     for kind, code in _CODE_BY_KIND.items():
         if isinstance(refused, kind):
             return code
     return DoorCode.CONFLICT
 
 
+_CODE_BY_NAME: dict[str, Code] = {str(code): code for code in STATUS}
 _CODE_BY_KIND: dict[type[BodyRefused], DoorCode] = {
     NotFound: DoorCode.NOT_FOUND,
     Invalid: DoorCode.FIELD_INVALID,

@@ -183,7 +183,7 @@ def _admit(claims: Claims, principal: Principal, budget: Budget) -> Standing:
     """Use the nonce once, for good, within the budget; without Valkey nobody gets in."""
     nonce = key("nonce", claims.access_key, claims.nonce)
     try:
-        return budget_take(budget, str(principal.member_id), nonce=nonce, nonce_kept_s=NONCE_KEPT_S)
+        return budget_take(budget, str(principal.account), nonce=nonce, nonce_kept_s=NONCE_KEPT_S)
     except Repeated:
         _refuse(DoorCode.NONCE_REPLAYED, "this nonce was used before; sign again with another")
     except redis.RedisError as error:
