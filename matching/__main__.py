@@ -1,4 +1,4 @@
-"""`python -m matching`: run the engine, replay a journal, write snapshots."""
+"""`python -m matching`: run the engine, replay a journal, write snapshots, ask who is alive."""
 
 import argparse
 import sys
@@ -6,6 +6,7 @@ from pathlib import Path
 
 import msgspec
 
+from matching.client.heartbeat import process_alive
 from matching.journal import JournalDamaged, OtherInstance
 from matching.runtime.lease import LeaseHeld
 from matching.runtime.publisher import Fenced
@@ -26,6 +27,7 @@ def main() -> int:
     commands.add_parser("snapshot", help="write one snapshot of the journal's end")
     keeping = commands.add_parser("snapshots", help="keep writing snapshots until SIGTERM")
     keeping.add_argument("--every-commands", type=int, default=100_000)
+    commands.add_parser("alive", help="tell by the exit status whether NEXUS_PROCESS is alive")
     arguments = parser.parse_args()
     try:
         match arguments.command:
@@ -41,6 +43,8 @@ def main() -> int:
             case "snapshots":
                 where = settings()
                 keep_snapshots(where.journal_dir, where.instance, arguments.every_commands)
+            case "alive":
+                return 0 if process_alive() else 1
     except (JournalDamaged, OtherInstance, LeaseHeld, Fenced, LookupError, ValueError) as refusal:
         print(f"{type(refusal).__name__}: {refusal}", file=sys.stderr)
         return 1

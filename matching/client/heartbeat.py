@@ -15,6 +15,8 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
+from matching.client.connection import EngineUnavailable, engine
+from matching.protocol.queries import GetStatus, Status
 from matching.stream import StreamError
 
 BEAT_S = 2.0
@@ -60,6 +62,25 @@ def heartbeat() -> Heartbeat | None:
     names = ("REDIS_URL", "NEXUS_INSTANCE_ID", "NEXUS_PROCESS")
     redis_url, instance, process = (os.environ.get(name, "") for name in names)
     return Heartbeat(redis_url, instance, process) if redis_url and instance and process else None
+
+
+def process_alive() -> bool:
+    """Tell whether the process that NEXUS_PROCESS names is alive: the engine answers for itself.
+
+    Raises `LookupError` when the environment names none.
+    """
+    if os.environ.get("NEXUS_PROCESS") == "engine":
+        try:
+            return isinstance(engine().ask(GetStatus()), Status)
+        except EngineUnavailable:
+            return False
+    mine = heartbeat()
+    if mine is None:
+        raise LookupError("NEXUS_PROCESS, REDIS_URL and NEXUS_INSTANCE_ID must be set")
+    try:
+        return mine.alive()
+    except StreamError:
+        return False
 
 
 def beat() -> None:
