@@ -15,6 +15,7 @@ from settlement import locks, netting, selectors
 from settlement.models import InstrumentTerms, Obligation
 
 FOLLOWER = "clearing"
+GATHER_MS = 100
 Assets = dict[int, tuple[int, int]]
 
 
@@ -28,6 +29,7 @@ def obligations_follow(*, stopping: Callable[[], bool], block_ms: int = 500) -> 
         follower=FOLLOWER,
         after_sequence=selectors.obligations_position(),
         block_ms=block_ms,
+        gather_ms=GATHER_MS,
     )
     for entry in entries:
         if entry is not None:

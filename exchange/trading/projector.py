@@ -5,7 +5,6 @@ event means (projection.py).
 """
 
 import logging
-import time
 from collections.abc import Iterable, Sequence
 from dataclasses import fields
 from operator import attrgetter
@@ -25,9 +24,7 @@ from matching.protocol.events import PhaseChanged
 from matching.protocol.faults import crash_point
 
 FOLLOWER = "projector"
-COMMANDS_MAX = 4_000
-# An entry older than this is one of many to catch up with, and waits for others to share a commit.
-FRESH_NS = 250_000_000
+GATHER_MS = 50
 IDLE_MS = 200
 
 logger = logging.getLogger(__name__)
@@ -88,16 +85,15 @@ def project(address: EngineAddress, *, stop: Stop) -> None:
 
 def _project(address: EngineAddress, stop: Stop) -> None:
     position = projector_position()
-    pending: list[StreamEntry] = []
-    commands = 0
-    for entry in follow(address, follower=FOLLOWER, after_sequence=position, block_ms=IDLE_MS):
+    for entry in follow(
+        address,
+        follower=FOLLOWER,
+        after_sequence=position,
+        block_ms=IDLE_MS,
+        gather_ms=GATHER_MS,
+    ):
         if entry is not None:
-            pending.append(entry)
-            commands += len(entry.applied)
-        fresh = entry is None or entry.applied[-1].time_ns > time.time_ns() - FRESH_NS
-        if pending and (fresh or commands >= COMMANDS_MAX):
-            position = entries_project(pending, after_sequence=position)
-            pending, commands = [], 0
+            position = entries_project([entry], after_sequence=position)
         if stop:
             return
 

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Generator
+from itertools import chain
 from time import monotonic
 
 from matching.client.address import EngineAddress
@@ -11,7 +12,7 @@ from matching.journal import JournalDamaged, OtherInstance
 from matching.protocol.codec import StreamEntry
 from matching.stream import Place, Stream, StreamError
 
-ENTRIES_PER_READ = 32
+ENTRIES_PER_READ = 64
 REPORT_S = 1.0
 RETRY_S = 1.0
 JOURNAL_POLL_S = 0.05
@@ -27,12 +28,15 @@ def follow(
     follower: str,
     after_sequence: int,
     block_ms: int = 1_000,
+    gather_ms: int = 0,
     journal_only: bool = False,
 ) -> Generator[StreamEntry | None, None, None]:
     """Yield the engine's batches after `after_sequence`, in order and without a gap, for ever.
 
     Each entry's `applied` holds sequences above the position only (at most one engine batch of
-    1,000 commands). Yields None when nothing came for about `block_ms`, so that the caller can
+    1,000 commands). With `gather_ms` one entry stands for all that was read at once, and the next
+    read lets so much time pass since the last: who writes a transaction an entry then writes few
+    under load, and an entry that comes after silence waits for nothing. Yields None when nothing came for about `block_ms`, so that the caller can
     stop. Taking the next item tells that the caller has committed the one before: the position of
     `follower` is then reported, and the publisher trims the stream behind the slowest follower.
     Delivery is exactly once for one iterator; after a crash start again at the stored position.
@@ -40,12 +44,12 @@ def follow(
     a replay of the journal says, and rests on nothing else.
     Raises `FollowFailed` naming what was found and expected.
     """
-    following = _Following(address, follower, after_sequence, block_ms, journal_only)
+    following = _Following(address, follower, after_sequence, block_ms, gather_ms, journal_only)
     try:
         following.check()
         while True:
             entries = following.next_entries()
-            for entry in entries:
+            for entry in _gathered(entries) if gather_ms else entries:
                 yield entry
                 following.sequence = entry.last_sequence
             if not entries:
@@ -70,18 +74,20 @@ class _Following:
         follower: str,
         after_sequence: int,
         block_ms: int,
+        gather_ms: int,
         journal_only: bool,
     ) -> None:
         self.sequence = after_sequence
         self._follower = follower
         self._block_ms = block_ms
+        self._gather_ms = gather_ms
         self._journal_only = journal_only
         self._stream = Stream(address.redis_url, address.instance, block_ms=block_ms)
         self._replica = Replica(address.journal_dir, address.instance)
         self._place: Place | None = None
         self._journal_until = 0
         self._journal_ahead = False
-        self._reported_at = self._retry_at = 0.0
+        self._reported_at = self._retry_at = self._read_at = 0.0
 
     def check(self) -> None:
         """Refuse a journal that is another's, or that ends before the position."""
@@ -95,10 +101,8 @@ class _Following:
     def next_entries(self) -> list[StreamEntry]:
         """Return what follows the position, or nothing after a wait in vain."""
         beat()
-        if self.sequence < self._journal_until:
-            entry = self._replica.next_entry(self.sequence)
-            if entry is not None:
-                return [entry]
+        if self.sequence < self._journal_until and (entries := self._from_journal()):
+            return entries
         if self._journal_only or monotonic() < self._retry_at:
             return self._wait_for_journal()
         try:
@@ -119,7 +123,11 @@ class _Following:
             self._reported_at = monotonic()
         if self._place is None:
             self._place = self._stream.place_behind(self.sequence)
+        if (pause_s := self._read_at + self._gather_ms / 1_000 - monotonic()) > 0:
+            time.sleep(pause_s)
         found = self._stream.read(self._place, ENTRIES_PER_READ)
+        # More than fits one read is behind: then nothing is gained by waiting.
+        self._read_at = 0.0 if len(found) == ENTRIES_PER_READ else monotonic()
         joined: list[StreamEntry] = []
         sequence = self.sequence
         for place, _, entry in found:
@@ -146,11 +154,26 @@ class _Following:
         return []
 
     def _from_journal(self) -> list[StreamEntry]:
-        entry = self._replica.next_entry(self.sequence)
-        return [] if entry is None else [entry]
+        entries: list[StreamEntry] = []
+        sequence = self.sequence
+        while len(entries) < (ENTRIES_PER_READ if self._gather_ms else 1):
+            entry = self._replica.next_entry(sequence)
+            if entry is None:
+                break
+            entries.append(entry)
+            sequence = entry.last_sequence
+        return entries
 
     def _wait_for_journal(self) -> list[StreamEntry]:
         until = monotonic() + self._block_ms / 1_000
         while not (entries := self._from_journal()) and monotonic() < until:
             time.sleep(min(JOURNAL_POLL_S, self._block_ms / 1_000))
         return entries
+
+
+def _gathered(entries: list[StreamEntry]) -> list[StreamEntry]:
+    """Return entries that follow each other as one."""
+    if len(entries) < 2:
+        return entries
+    applied = tuple(chain.from_iterable(entry.applied for entry in entries))
+    return [StreamEntry(entries[0].after_sequence, applied)]

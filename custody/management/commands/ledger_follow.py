@@ -11,6 +11,7 @@ from custody.ledger import ledger_apply
 from matching.client import engine_address, follow
 
 FOLLOWER = "ledger"
+GATHER_MS = 100
 
 
 class Command(BaseCommand):
@@ -32,7 +33,9 @@ class Command(BaseCommand):
 
     def _follow(self, stop: Stop, *, once: bool) -> None:
         position = selectors.ledger_position()
-        entries = follow(engine_address(), follower=FOLLOWER, after_sequence=position)
+        entries = follow(
+            engine_address(), follower=FOLLOWER, after_sequence=position, gather_ms=GATHER_MS
+        )
         for entry in entries:
             if entry is not None:
                 ledger_apply(entry.applied)
