@@ -27,7 +27,7 @@ from matching.protocol.commands import (
 from matching.protocol.events import Applied
 from matching.protocol.units import AccountKind, OrderKind, Phase, Side, TimeInForce
 from matching.stream import Stream
-from tests.benchmarks.runs import ROUNDS, Figures, medians, say
+from tests.benchmarks.runs import ROUNDS, Figures, fresh_stack, medians, say
 
 FILLS = int(os.environ.get("NEXUS_BENCH_PROJECTOR_FILLS", "50000"))
 ACCOUNTS = range(1_000, 1_500)
@@ -40,16 +40,15 @@ START_NS = 1_790_000_000_000_000_000
 
 def projector() -> Figures:
     """Return `projected_fills_per_s`, and how many orders came with each fill."""
-    with Stack("bench-projector", processes=(), parts=("postgres", "valkey"), setup=()) as stack:
+    parts = ("postgres", "valkey")
+    with fresh_stack("bench-projector", processes=(), parts=parts, setup=("migrate",)) as stack:
         os.environ.update(stack.env)
-        stack.manage("migrate")
         django.setup()
         stream = Stream(stack.urls["REDIS_URL"], str(stack.instance.identity))
         stream.fence(1, 0)
         market = _Market()
         say(f"preparing {ROUNDS} x {FILLS:,} fills")
         found = medians(lambda number: _round(stack, stream, market))
-        stack.erase()
     return found
 
 

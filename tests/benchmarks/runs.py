@@ -4,9 +4,12 @@ What must not live here: what any of them measures.
 """
 
 import statistics
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from importlib import import_module
 from typing import Any
+
+from exchange.stack import Instance, Stack
 
 Figures = dict[str, Any]
 
@@ -26,6 +29,17 @@ def run(name: str) -> Figures:
     module = import_module(f"tests.benchmarks.{name}")
     found: Figures = getattr(module, name)()
     return found
+
+
+@contextmanager
+def fresh_stack(name: str, **options: Any) -> Iterator[Stack]:
+    """Run an instance of this name that nothing was done in before; erase it afterwards."""
+    instance = Instance.named(name)
+    with instance.locked():
+        instance.erase()
+    with Stack(name, **options) as stack:
+        yield stack
+        stack.erase()
 
 
 def say(text: str) -> None:

@@ -1,0 +1,167 @@
+"""A whole exchange with many members, for benchmarks: founded the real way, funded in one stroke.
+
+Members are identified, admitted and given accounts by acts, attestations and intents as ever. Their
+balances are not what is measured: custody's contract is impersonated, which only a development node
+allows, to mint on chain what the engine is told to credit. The books agree; the vault is empty.
+"""
+
+import json
+import os
+import urllib.request
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import django
+
+from exchange.stack import Stack
+from exchange.stack.chain import chain_call
+from matching.client import EngineClient
+from matching.protocol.commands import Credit
+from matching.protocol.queries import GetInstruments, GetStatus, Instruments, Status
+from matching.protocol.units import InstrumentClass, Phase
+from tests.benchmarks.runs import fresh_stack, say
+from tests.waiting import wait_until
+
+# Base units of every asset that every account begins with.
+UNITS = 10**14
+CALLS_PER_POST = 250
+ADMITTED_AT_ONCE = 25
+FOUNDING_S = 900
+_direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+
+
+@dataclass
+class Venue:
+    """A running exchange; `traders` are its members with their keys."""
+
+    stack: Stack
+    engine: EngineClient
+    traders: Sequence[Any]
+
+    def status(self) -> Status:
+        """Return the engine's counts."""
+        status = self.engine.ask(GetStatus())
+        assert isinstance(status, Status)
+        return status
+
+    def instruments(self) -> Instruments:
+        """Return the rules of all instruments."""
+        reply = self.engine.ask(GetInstruments())
+        assert isinstance(reply, Instruments)
+        return reply
+
+    def followed(self) -> bool:
+        """Tell whether every follower has taken in all the engine did."""
+        from custody.selectors import ledger_position
+        from exchange.marketdata.store import position_read
+        from exchange.trading.selectors import projector_position
+        from settlement.selectors import obligations_position
+
+        sequence = self.status().sequence
+        positions = projector_position, ledger_position, obligations_position, position_read
+        return all((position() or 0) >= sequence for position in positions)
+
+    def settled(self) -> bool:
+        """Tell whether every fill is title at the finalised block."""
+        from settlement.selectors import settled_fills
+
+        return settled_fills() == self.status().fills
+
+    def members_add(self, count: int) -> None:
+        """Admit and fund more members, some at a time."""
+        from exchange.demo.market import Market
+
+        market = Market(self.stack.web_url)
+        classes = InstrumentClass.METAL | InstrumentClass.SECURITY
+        first = len(self.traders)
+        for start in range(first, first + count, ADMITTED_AT_ONCE):
+            part = range(start, min(start + ADMITTED_AT_ONCE, first + count))
+            names = dict.fromkeys((f"Member {number}" for number in part), classes)
+            admitted = market.members_admit(names)
+            self._fund([trader.account for trader in admitted])
+            self.traders = [*self.traders, *admitted]
+
+    def _fund(self, accounts: Sequence[int]) -> None:
+        from custody.selectors import account_addresses, assets_by_id
+        from settlement.selectors import deployment
+
+        deployed = deployment()
+        addresses, assets = account_addresses(accounts), assets_by_id()
+        authority, url = deployed.authorities["custody"], self.stack.urls["CHAIN_URL"]
+        chain_call(url, "anvil_impersonateAccount", authority)
+        chain_call(url, "anvil_setBalance", authority, hex(10**24))
+        calls, credits = [], []
+        for account in accounts:
+            for asset, token in deployed.tokens.items():
+                kind, reference = assets[int(asset)].kind, account << 16 | int(asset)
+                data = _mint(kind, addresses[account], reference.to_bytes(32, "big"))
+                calls.append({"from": authority, "to": token, "data": data, "gas": hex(500_000)})
+                credits.append(Credit(account, int(asset), UNITS, f"bench:{account}:{asset}"))
+        _send(url, calls)
+        self.engine.send_many(credits)
+        chain_call(url, "anvil_stopImpersonatingAccount", authority)
+
+
+@contextmanager
+def peopled(name: str, members: int, **options: Any) -> Iterator[Venue]:
+    """Run a fresh exchange with so many members and every market open."""
+    with fresh_stack(name, **options) as stack:
+        os.environ.update(stack.env)
+        django.setup()
+        from exchange.demo.market import Market
+
+        market = Market(stack.web_url)
+        say("listing and opening the markets")
+        market.found()
+        market.open()
+        engine = EngineClient(stack.instance.engine_socket)
+        venue = Venue(stack, engine, ())
+        say(f"admitting and funding {members} members")
+        venue.members_add(members)
+        wait_until(venue.followed, timeout_s=FOUNDING_S)
+        yield venue
+
+
+def _mint(kind: str, address: str, reference: bytes) -> str:
+    """Return the calldata that gives an account units of an asset of this kind."""
+    from settlement.chain.encoding import call_encode
+
+    match kind:
+        case "cash":
+            data = call_encode("mint(address,uint256,bytes32)", address, UNITS, reference)
+        case "metal":
+            signature = "mint(address,uint256,bytes32,uint256)"
+            data = call_encode(signature, address, UNITS, reference, UNITS)
+        case _:
+            data = call_encode("mint(address,uint256)", address, UNITS)
+    return "0x" + data.hex()
+
+
+def _send(url: str, calls: Sequence[dict[str, str]]) -> None:
+    """Have the node send calls and mine them; raise unless every one succeeded."""
+    for start in range(0, len(calls), CALLS_PER_POST):
+        part = calls[start : start + CALLS_PER_POST]
+        hashes = _rpc(url, [("eth_sendTransaction", [call]) for call in part])
+        chain_call(url, "evm_mine")
+        receipts = _rpc(url, [("eth_getTransactionReceipt", [each]) for each in hashes])
+        failed = [each for each in receipts if each is None or each["status"] != "0x1"]
+        if failed:
+            raise RuntimeError(f"{len(failed)} of {len(part)} mints failed: {failed[0]}")
+
+
+def _rpc(url: str, calls: Sequence[tuple[str, list[Any]]]) -> list[Any]:
+    """Call JSON-RPC methods in one request and return their results in order."""
+    body = [
+        {"jsonrpc": "2.0", "id": number, "method": method, "params": parameters}
+        for number, (method, parameters) in enumerate(calls)
+    ]
+    request = urllib.request.Request(
+        url, json.dumps(body).encode(), {"Content-Type": "application/json"}
+    )
+    with _direct.open(request, timeout=120) as response:
+        answers = {answer["id"]: answer for answer in json.load(response)}
+    if wrong := [each["error"] for each in answers.values() if "error" in each]:
+        raise RuntimeError(f"{len(wrong)} of {len(calls)} calls failed: {wrong[0]}")
+    return [answers[number]["result"] for number in range(len(calls))]
