@@ -3,6 +3,7 @@
 from compliance.errors import BodyRefused, Conflict, Invalid, NotFound, NotYet, Untrusted
 
 __all__ = [
+    "BankAccountUnknown",
     "BodyRefused",
     "Conflict",
     "DestinationIsAccount",
@@ -20,6 +21,12 @@ class EvidenceInvalid(BodyRefused):
     """A notice, receipt or count is not signed by a known key of its kind, or is at odds."""
 
     code = "evidence_invalid"
+
+
+class BankAccountUnknown(Invalid):
+    """Money goes only to a bank account that was registered for the account before."""
+
+    code = "bank_account_unknown"
 
 
 class DestinationIsAccount(Invalid):

@@ -16,7 +16,7 @@ from compliance.wake import wake
 from custody import locks, selectors
 from custody.banking import name_key
 from custody.cash_documents import DepositNotice, document_verify
-from custody.errors import Conflict, NotYet
+from custody.errors import Conflict, NotFound, NotYet
 from custody.evidence import BANK_NOTICE
 from custody.models import (
     Account,
@@ -85,7 +85,10 @@ def _doubt(notice: DepositNotice, asset: Asset | None, owner: VirtualAccount | N
 
 def name_matches(account: Account, name: str) -> bool:
     """Tell whether a bank's spelling of a name is the account's holder's."""
-    legal = compliance_selectors.party_get(holder=account.holder).legal_name
+    try:
+        legal = compliance_selectors.party_get(holder=account.holder).legal_name
+    except NotFound:
+        return False
     return name_key(legal) == name_key(name) != ""
 
 

@@ -12,8 +12,15 @@ from django.utils import timezone
 from compliance import services as compliance
 from compliance.wake import wake
 from custody import locks, selectors
-from custody.errors import Conflict, DestinationIsAccount, Invalid, NotYet, WithdrawalsHalted
-from custody.models import Account, Asset, Withdrawal
+from custody.errors import (
+    BankAccountUnknown,
+    Conflict,
+    DestinationIsAccount,
+    Invalid,
+    NotYet,
+    WithdrawalsHalted,
+)
+from custody.models import Account, Asset, BankAccount, Withdrawal
 from custody.services.bars import bars_chosen, bars_reserve
 from custody.services.withdrawal_life import ADVANCE_TASK, BODY
 from matching.protocol.units import UNITS_MAX
@@ -43,7 +50,8 @@ def withdrawal_request(
 
     `destination` is `<bank>:<number>` for cash, a checksum address (EIP-55) for a token, and
     `<refiner>/<serial>/<year>[,...]@<pickup reference>` for whole bars of one vault, whose fine
-    weights sum to the amount. Cash leaves in whole won. Raises `NotFound`, `Invalid`,
+    weights sum to the amount. Cash leaves in whole won, for a bank account that was registered.
+    Raises `NotFound`, `Invalid`, `BankAccountUnknown`,
     `DestinationIsAccount`, `Conflict` (the reference stands for another wish, a bar is promised),
     `NotYet` (account not ready), `WithdrawalsHalted`.
     """
@@ -62,7 +70,7 @@ def withdrawal_request(
     terms = selectors.assets_by_id().get(asset)
     _check(holding, terms, asset, amount_units, kind)
     assert terms is not None
-    _destination_check(kind, destination)
+    _destination_check(holding, kind, destination)
     bars = bars_chosen(terms, destination, amount_units) if kind == Withdrawal.Kind.BAR else []
     withdrawal = Withdrawal.objects.create(
         id=uuid4(),
@@ -113,10 +121,13 @@ def _check(account: Account, terms: Asset | None, asset: int, amount_units: int,
         raise Invalid(f"banks move whole {terms.code}, found {amount_units} base units")
 
 
-def _destination_check(kind: str, destination: str) -> None:
+def _destination_check(account: Account, kind: str, destination: str) -> None:
     if kind == Withdrawal.Kind.CASH:
         if not _BANK_ACCOUNT.fullmatch(destination):
             raise Invalid(f"a bank account is named like {_BANK_ACCOUNT.pattern}")
+        bank, number = destination.split(":")
+        if not BankAccount.objects.filter(account=account, bank=bank, number=number).exists():
+            raise BankAccountUnknown(f"bank account {destination} is not registered")
     elif kind == Withdrawal.Kind.TOKEN:
         from eth_utils.address import to_checksum_address  # dear to load, and rarely needed
 

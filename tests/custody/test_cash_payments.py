@@ -1,0 +1,308 @@
+"""Money on its way out: burned, ordered, signed, paid or minted again; the venue's revenue too."""
+
+import json
+import subprocess
+import sys
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.conf import settings
+from django.core.management import call_command
+from django.core.management.base import CommandError
+from django.db import IntegrityError, transaction
+
+from compliance import policy
+from custody import selectors, services
+from custody.cash_documents import PaymentAnswer, document_message, document_parse
+from custody.errors import Conflict, EvidenceInvalid, Invalid, NotFound, NotYet
+from custody.models import REVENUE, Issuance, PaymentOrder, Withdrawal
+from custody.services import cash_sweep
+from custody.signer import CustodySigner
+from exchange.stack.instance import REPOSITORY
+from matching.client import EngineClient, engine
+from matching.protocol.commands import Credit
+from tests.compliance.desks import Desk, act_approved
+from tests.custody.banks import HOME, KRW, NAME, WON, Counter, counter_open
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def counter(
+    tmp_path: Path, chain: None, signer: CustodySigner, engine_client: EngineClient
+) -> Counter:
+    """A member with 100,000 won."""
+    opened = counter_open(tmp_path / "bank", signer)
+    opened.funded(100_000)
+    return opened
+
+
+def test_withdrawal_is_paid_once_and_completed(counter: Counter) -> None:
+    withdrawal = counter.burned(40_000)
+    assert counter.won() == 60_000 * WON
+    order = counter.ordered(withdrawal.pk)
+    assert (order.bank_id, f"{order.to_bank}:{order.to_number}") == ("hana", HOME)
+    assert (order.to_name, order.amount, order.currency) == (NAME, 40_000, "KRW")
+    assert selectors.cash_unpaid("KRW") == 40_000
+    first, again = counter.answered(), counter.answered()
+    assert first == again
+    order.refresh_from_db()
+    assert order.state == "sent"
+    for answer in (*first, *again):
+        assert services.payment_answer_receive(document=answer).state == "paid"
+    withdrawal.refresh_from_db()
+    assert (withdrawal.state, counter.balance()) == ("completed", 60_000)
+    assert services.payments_send() == []
+    assert selectors.cash_unpaid("KRW") == 0
+    services.sweep()
+    services.withdrawal_payment_request(withdrawal_id=withdrawal.pk)
+    assert (PaymentOrder.objects.count(), Issuance.objects.count()) == (1, 1)
+
+
+def test_rejected_payment_is_minted_again(counter: Counter) -> None:
+    withdrawal = counter.burned(40_000)
+    counter.ordered()
+    counter.bank.account_close(HOME)
+    (answer,) = counter.answered()
+    for _ in range(2):
+        services.payment_answer_receive(document=answer)
+    withdrawal.refresh_from_db()
+    assert (withdrawal.state, withdrawal.reason) == ("returned", "bank: account closed")
+    assert counter.won() == 60_000 * WON
+    assert counter.carried() == 1
+    assert (counter.won(), counter.balance()) == (100_000 * WON, 100_000)
+    assert counter.carried() == 0
+    issuance = Issuance.objects.get(rejection=withdrawal.pk)
+    assert (issuance.state, issuance.account_id) == ("credited", counter.account.pk)
+
+
+def test_answer_is_refused_when_it_is_about_another_payment(counter: Counter) -> None:
+    withdrawal = counter.burned(40_000)
+    order = counter.ordered()
+    (answer,) = counter.answered()
+
+    def signed(**changed: Any) -> dict[str, Any]:
+        document = {**answer, **changed}
+        parsed = document_parse(PaymentAnswer, document)
+        message = document_message(settings.INSTANCE_ID, parsed)
+        return {**document, "signature": counter.bank._key.sign(message).hex()}
+
+    with pytest.raises(EvidenceInvalid):
+        services.payment_answer_receive(document={**answer, "outcome": "rejected"})
+    with pytest.raises(EvidenceInvalid, match="another payment"):
+        services.payment_answer_receive(document=signed(amount=39_999))
+    for unknown in ("00000000-0000-0000-0000-000000000000", "none"):
+        with pytest.raises(NotFound):
+            services.payment_answer_receive(document=signed(order_id=unknown))
+    order.refresh_from_db()
+    withdrawal.refresh_from_db()
+    assert (order.state, order.answer, withdrawal.state) == ("sent", None, "executed")
+    services.payment_answer_receive(document=answer)
+    with pytest.raises(Conflict, match="other content"):
+        services.payment_answer_receive(document=signed(outcome="rejected", reason="late"))
+    assert Issuance.objects.count() == 1
+
+
+def test_payment_is_ordered_only_after_the_burn(counter: Counter) -> None:
+    withdrawal = services.withdrawal_request(
+        account=counter.account.pk,
+        asset=KRW,
+        amount_units=WON,
+        kind="cash",
+        destination=HOME,
+        client_reference="early",
+        actor="process:test",
+    )
+    with pytest.raises(NotYet):
+        services.withdrawal_payment_request(withdrawal_id=withdrawal.pk)
+    assert not PaymentOrder.objects.exists()
+    counter.executed(withdrawal)
+    services.withdrawal_payment_request(withdrawal_id=withdrawal.pk)
+    assert PaymentOrder.objects.get().state == "due"
+    with pytest.raises(IntegrityError), transaction.atomic():
+        PaymentOrder.objects.update(to_number="666-666")
+
+
+def test_signer_refuses_a_payment_that_rows_alone_ask_for(
+    counter: Counter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as unswept:
+        unswept.setattr(cash_sweep, "payments_missing", lambda limit: [])
+        withdrawal = counter.burned(40_000)
+    good = PaymentOrder(
+        id=withdrawal.pk,
+        withdrawal=withdrawal,
+        bank_id="hana",
+        to_bank="kb",
+        to_number="110-222-333",
+        to_name=NAME,
+        currency="KRW",
+        amount=40_000,
+    )
+    for name, value, error in (
+        ("amount", 40_001, "not what the engine debited"),
+        ("to_number", "666-666", "goes elsewhere"),
+        ("to_name", "Lee Min-ho", "does not hold account"),
+        ("currency", "USD", "no money of this house"),
+    ):
+        with transaction.atomic():
+            point = transaction.savepoint()
+            terms = {field.attname: getattr(good, field.attname) for field in good._meta.fields}
+            PaymentOrder.objects.create(**{**terms, name: value})
+            counter.signer.payments_sign()
+            order = PaymentOrder.objects.get()
+            assert (order.state, order.signature) == ("due", None)
+            assert error in order.error
+            transaction.savepoint_rollback(point)
+    policy.limit_set("custody", "withdraw", "KRW", 39_999 * WON)
+    services.sweep()
+    counter.signer.payments_sign()
+    assert "two officers" in PaymentOrder.objects.get().error
+    assert services.payments_send() == []
+
+
+def test_bank_pays_only_what_custody_signed(counter: Counter) -> None:
+    counter.burned(40_000)
+    counter.ordered()
+    (order,) = services.payments_send()
+    for changed in ({"amount": 50_000}, {"to_number": "666-666"}, {"signature": "0" * 128}):
+        with pytest.raises(PermissionError):
+            counter.bank.pay({**order, **changed})
+    assert counter.balance() == 100_000
+
+
+def test_revenue_leaves_once_a_day_in_whole_won(counter: Counter) -> None:
+    day, next_day = date(2026, 11, 22), date(2026, 11, 23)
+    services.account_prepare(number=REVENUE)
+    counter.carried()
+    services.account_prepare(number=REVENUE)
+    counter.carried()
+    assert selectors.account_get(REVENUE).ready
+    before = counter.won(REVENUE)
+    engine().send(Credit(REVENUE, KRW, 12_345 * WON + 6_789 - before, f"fees:{counter.number}"))
+    assert services.revenue_sweep(day=day) is None
+    services.bank_account_register(
+        account=REVENUE, bank="nh", number="301-0000", holder_name="Nexus", actor="process:test"
+    )
+    sweep = services.revenue_sweep(day=day)
+    assert sweep is not None
+    assert (sweep.amount_units, sweep.destination) == (12_345 * WON, "nh:301-0000")
+    counter.executed(sweep)
+    assert services.revenue_sweep(day=day) == sweep
+    assert counter.won(REVENUE) == 6_789
+    assert services.revenue_sweep(day=next_day) is None
+    order = counter.ordered(sweep.pk)
+    assert (order.to_name, order.amount) == ("Nexus", 12_345)
+    (answer,) = counter.answered()
+    services.payment_answer_receive(document=answer)
+    sweep.refresh_from_db()
+    assert (sweep.state, counter.balance()) == ("completed", 100_000 - 12_345)
+    assert Withdrawal.objects.count() == 1
+
+
+def test_withdrawal_of_a_fraction_of_a_won_is_refused(counter: Counter) -> None:
+    with pytest.raises(Invalid):
+        services.withdrawal_request(
+            account=counter.account.pk,
+            asset=KRW,
+            amount_units=WON + 1,
+            kind="cash",
+            destination=HOME,
+            client_reference="fraction",
+            actor="process:test",
+        )
+    assert not Withdrawal.objects.exists()
+
+
+def test_withdrawal_to_an_unregistered_bank_account_is_refused(counter: Counter) -> None:
+    with pytest.raises(Invalid, match="not registered"):
+        services.withdrawal_request(
+            account=counter.account.pk,
+            asset=KRW,
+            amount_units=WON,
+            kind="cash",
+            destination="kb:666-666",
+            client_reference="elsewhere",
+            actor="process:test",
+        )
+    assert not Withdrawal.objects.exists()
+
+
+def test_withdrawal_above_the_limit_is_paid_when_two_officers_approve(
+    counter: Counter, carol: Desk, dave: Desk
+) -> None:
+    policy.limit_set("custody", "withdraw", "KRW", 0)
+    withdrawal = services.withdrawal_request(
+        account=counter.account.pk,
+        asset=KRW,
+        amount_units=40_000 * WON,
+        kind="cash",
+        destination=HOME,
+        client_reference="large",
+        actor="process:test",
+    )
+    act = act_approved(
+        carol,
+        dave,
+        "custody.withdraw",
+        withdrawal=str(withdrawal.pk),
+        account=counter.account.pk,
+        asset=KRW,
+        amount_units=40_000 * WON,
+        kind="cash",
+        destination=HOME,
+    )
+    services.act_execute(act_id=act.id)
+    counter.executed(withdrawal)
+    assert counter.ordered().state == "signed"
+
+
+def _bank(folder: Path, *arguments: str, given: str = "") -> Any:
+    done = subprocess.run(
+        [sys.executable, "-m", "custody.sandbox.bank", "--folder", str(folder), *arguments],
+        cwd=REPOSITORY,
+        input=given,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return json.loads(done.stdout)
+
+
+def _manage(*arguments: str, capsys: pytest.CaptureFixture[str]) -> Any:
+    call_command(*arguments)
+    return json.loads(capsys.readouterr().out)
+
+
+def test_bank_and_exchange_work_by_files_alone(
+    counter: Counter, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder, file = tmp_path / "bank", tmp_path / "document.json"
+    public_key = (Path(settings.KEYS) / "custody.payments.pub").read_text().strip()
+    assert _bank(folder, "trust", public_key) == {"custody_key": public_key}
+    paid_in = ("--to", counter.number, "--payer", NAME, "--amount", "500")
+    file.write_text(json.dumps(_bank(folder, "deposit", *paid_in)))
+    received = _manage("bank_notice_receive", str(file), capsys=capsys)
+    assert (received["state"], received["reason"]) == ("accepted", "")
+    withdrawal = counter.burned(40_000)
+    counter.ordered()
+    payments = _manage("payment_orders_send", capsys=capsys)
+    answers = _bank(folder, "pay", "-", given=json.dumps(payments))
+    file.write_text(json.dumps(answers))
+    told = _manage("payment_answers_receive", str(file), capsys=capsys)
+    assert told == {str(withdrawal.pk): "paid"}
+    balance = _bank(folder, "balance")
+    assert (balance["bank"], balance["amount"]) == ("hana", 60_500)
+    file.write_text("{}")
+    with pytest.raises(CommandError):
+        call_command("payment_answers_receive", str(file))
+
+
+def test_bank_loads_no_django() -> None:
+    code = "import sys, custody.sandbox.bank; print('django' in sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=REPOSITORY, capture_output=True, text=True, check=True
+    )
+    assert done.stdout == "False\n"
