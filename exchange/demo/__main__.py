@@ -14,6 +14,7 @@ from threading import Thread
 import django
 from rich.console import Console
 
+import exchange.lean  # noqa: F401  # before web3
 from compliance.errors import BodyRefused
 from exchange.demo.session import Unexpected
 from exchange.demo.waiting import TookTooLong

@@ -11,6 +11,7 @@ from uuid import UUID
 
 import dj_database_url
 
+import exchange.lean  # noqa: F401  # before anything that would load what it leaves out
 from exchange.settings.cash import *
 from exchange.settings.clearing import *
 from exchange.settings.limits import RATE_BUDGETS as RATE_BUDGETS

@@ -9,16 +9,19 @@ import pytest
 REPOSITORY = Path(__file__).parents[2]
 WEB = "import exchange.wsgi; from django.urls import get_resolver; get_resolver().reverse_dict"
 
+SIGNER = "import django; django.setup(); import custody.signer, settlement.chain.client"
+
 
 @pytest.mark.parametrize(
     ("loading", "absent"),
     [
         ("import matching.engine", ("django", "celery", "web3", "redis", "psycopg")),
         ("import matching.client", ("django", "celery", "web3", "psycopg")),
-        # py_ecc lifts the recursion limit that keeps deep JSON from killing the process.
-        (WEB, ("eth_account", "web3", "py_ecc")),
+        # Its curves lift the recursion limit that keeps deep JSON from killing the process.
+        (WEB, ("eth_account", "web3", "py_ecc.optimized_bls12_381")),
+        (SIGNER, ("py_ecc.optimized_bls12_381", "py_ecc.bls12_381.bls12_381_pairing")),
     ],
-    ids=["engine", "client", "web"],
+    ids=["engine", "client", "web", "signer"],
 )
 def test_modules_are_absent_when_loaded(loading: str, absent: tuple[str, ...]) -> None:
     code = f"{loading}; import sys; print(*(set(sys.modules) & set({absent!r})))"
