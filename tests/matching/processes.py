@@ -72,7 +72,8 @@ class Valkey:
 class EngineHost:
     """A folder with journal and sockets, and the engine process that works in it."""
 
-    def __init__(self) -> None:
+    def __init__(self, segment_bytes: int = SEGMENT_BYTES) -> None:
+        self._segment_bytes = segment_bytes
         # Not pytest's folder: a socket's path may not exceed 107 bytes.
         self.directory = Path(tempfile.mkdtemp(prefix="nexus-"))
         self.valkey = Valkey(self.directory)
@@ -99,7 +100,7 @@ class EngineHost:
         return self._log.read_text() if self._log.exists() else ""
 
     def environment(
-        self, crash_point: str = "", segment_bytes: int = SEGMENT_BYTES
+        self, crash_point: str = "", segment_bytes: int | None = None
     ) -> dict[str, str]:
         return {
             **os.environ,
@@ -107,7 +108,7 @@ class EngineHost:
             "NEXUS_JOURNAL": str(self.journal),
             "REDIS_URL": self.address.redis_url,
             "NEXUS_INSTANCE_ID": self.address.instance,
-            "NEXUS_SEGMENT_BYTES": str(segment_bytes),
+            "NEXUS_SEGMENT_BYTES": str(segment_bytes or self._segment_bytes),
             "NEXUS_CRASH_POINT": crash_point,
         }
 
