@@ -11,6 +11,7 @@ unexport DJANGO_SETTINGS_MODULE PYTEST_ADDOPTS MYPYPATH
 # Scripts' first lines break under long paths, so that every tool is run as a module.
 override python := .venv/bin/python
 override stamp := .venv/.requirements-dev.lock
+override bench_stamp := .venv/.requirements-bench.lock
 
 override lock_options := --quiet --python-version 3.11 --generate-hashes --no-emit-index-url \
 	--no-emit-find-links --custom-compile-command "make lock"
@@ -19,7 +20,7 @@ override lock_options := --quiet --python-version 3.11 --generate-hashes --no-em
 override workers := -n 2 --dist loadgroup
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up test test-slow check lock clean
+.PHONY: help setup demo up test test-slow bench check lock clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 12
@@ -37,6 +38,12 @@ $(stamp): requirements-dev.lock | .venv/bin/python
 		--progress-bar on -r requirements-dev.lock
 	@cp requirements-dev.lock $(stamp)
 
+$(bench_stamp): requirements-bench.lock $(stamp)
+	@echo "installing what is measured beside ours into .venv"
+	@$(python) -m pip install --disable-pip-version-check --require-hashes --no-deps \
+		--progress-bar on -r requirements-bench.lock
+	@cp requirements-bench.lock $(bench_stamp)
+
 node_modules/.package-lock.json: package.json package-lock.json
 	@echo "installing Node packages into node_modules"
 	@npm ci --no-audit --no-fund --no-global
@@ -53,6 +60,9 @@ test: setup ## run the tests
 
 test-slow: setup ## run the tests that take long
 	@$(python) -m pytest $(workers) -m slow
+
+bench: setup $(bench_stamp) ## measure speed and memory; BENCH="core rest" chooses
+	@$(python) -m tests.benchmarks $(BENCH)
 
 check: setup ## lint, format, types, import contracts, migrations, contract artefacts
 	$(python) -m ruff check .

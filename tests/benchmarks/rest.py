@@ -33,11 +33,12 @@ def rest() -> Figures:
         ProcessPoolExecutor(1, mp_context=spawn) as crowd,
     ):
         say(f"{CONNECTIONS} connections, {SECONDS:g} s a round; the first is not counted")
-        _round(venue, crowd, 0)
-        return medians(lambda number: _round(venue, crowd, number + 1))
+        round_play(venue, crowd, 0)
+        return medians(lambda number: round_play(venue, crowd, number + 1))
 
 
-def _round(venue: Venue, crowd: ProcessPoolExecutor, number: int) -> Figures:
+def round_play(venue: Venue, crowd: ProcessPoolExecutor, number: int) -> Figures:
+    """Play a round and wait until nothing is left behind; raise when an order was refused."""
     plan = load.Plan(
         url=venue.stack.web_url,
         keys=tuple(load.Key(each.access_key, each.secret) for each in venue.traders),

@@ -20,7 +20,7 @@ from exchange.stack.chain import chain_call
 from matching.client import EngineClient
 from matching.protocol.commands import Credit
 from matching.protocol.queries import GetInstruments, GetStatus, Instruments, Status
-from matching.protocol.units import InstrumentClass, Phase
+from matching.protocol.units import InstrumentClass
 from tests.benchmarks.runs import fresh_stack, say
 from tests.waiting import wait_until
 
@@ -92,12 +92,22 @@ class Venue:
         authority, url = deployed.authorities["custody"], self.stack.urls["CHAIN_URL"]
         chain_call(url, "anvil_impersonateAccount", authority)
         chain_call(url, "anvil_setBalance", authority, hex(10**24))
-        calls, credits = [], []
+        nonce = int(chain_call(url, "eth_getTransactionCount", authority, "latest"), 16)
+        calls: list[dict[str, str]] = []
+        credits = []
         for account in accounts:
             for asset, token in deployed.tokens.items():
                 kind, reference = assets[int(asset)].kind, account << 16 | int(asset)
                 data = _mint(kind, addresses[account], reference.to_bytes(32, "big"))
-                calls.append({"from": authority, "to": token, "data": data, "gas": hex(500_000)})
+                calls.append(
+                    {
+                        "from": authority,
+                        "to": token,
+                        "data": data,
+                        "gas": hex(500_000),
+                        "nonce": hex(nonce + len(calls)),
+                    }
+                )
                 credits.append(Credit(account, int(asset), UNITS, f"bench:{account}:{asset}"))
         _send(url, calls)
         self.engine.send_many(credits)
