@@ -51,6 +51,7 @@ def chain_deploy() -> Deployment:
     tokens = {asset.pk: stands.tokens[asset.code] for asset in assets.values()}
     _lanes_fill()
     found = _written_down(stands, tokens)
+    policy.attestor_trust("custody", signers["clearing"])
     _bodies_tell(stands, tokens, attestor=signers["custody"])
     return found
 

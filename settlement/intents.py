@@ -14,10 +14,11 @@ from django.utils import timezone
 
 from compliance import services as compliance_services
 from compliance.intents import ExecutableIntent
+from custody import selectors as custody_selectors
 from custody import services as custody_services
-from settlement import lanes, locks
+from settlement import lanes, locks, selectors
 from settlement.chain import client, lane
-from settlement.models import CarriedIntent, ChainTransaction
+from settlement.models import CarriedIntent, ChainTransaction, TransactionState
 
 BODIES: dict[str, ModuleType] = {
     "compliance": compliance_services,
@@ -37,6 +38,7 @@ def intents_execute() -> int:
         if not held or not lanes.lane_advance(lanes.INTENTS):
             return 0
         moved = sum(_attempt(_follow, carried) for carried in _unconfirmed())
+        _voided_tell()
         for services in BODIES.values():
             moved += sum(
                 _attempt(_carry, intent, services)
@@ -56,6 +58,21 @@ def _attempt(step: Callable[..., bool], subject: Any, *services: ModuleType) -> 
         return False
 
 
+def _voided_tell() -> None:
+    """Tell custody which withdrawals' signatures ran out unused: nobody can carry those now."""
+    waiting = custody_selectors.withdrawals_unvoided()
+    if not waiting:
+        return
+    node, authority = lanes.node(), selectors.deployment().authorities["custody"]
+    now = client.finalized_time(node)
+    for intent_id, deadline in waiting:
+        identifier = intent_id.bytes.rjust(32, b"\0")
+        if client.authority_used(node, authority, identifier, "finalized"):
+            custody_services.intent_confirmed(intent_id)
+        elif deadline < now:
+            custody_services.withdrawal_voided(intent_id=intent_id, deadline=deadline)
+
+
 def _unconfirmed() -> list[CarriedIntent]:
     return list(CarriedIntent.objects.filter(confirmed_at__isnull=True).order_by("pk"))
 
@@ -63,8 +80,8 @@ def _unconfirmed() -> list[CarriedIntent]:
 def _follow(carried: CarriedIntent) -> bool:
     """Report a carried intent back to its body once its fate is known."""
     sent = ChainTransaction.objects.filter(subject=carried.subject).order_by("-pk").first()
-    if sent is not None and sent.state in lanes.UNDER_WAY:
-        return False
+    if sent is not None and sent.state in (*lanes.UNDER_WAY, TransactionState.MINED):
+        return False  # not final yet: spares asking the chain about each, pass after pass
     services = BODIES[carried.body]
     if _used(carried, "finalized"):
         services.intent_confirmed(carried.intent)

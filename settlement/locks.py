@@ -15,6 +15,7 @@ from settlement.models import (
     Batch,
     BatchState,
     ChainTransaction,
+    DepositPosition,
     Lane,
     ObligationPosition,
     Substitution,
@@ -77,6 +78,12 @@ def position_lock() -> ObligationPosition:
     """Lock the obligation follower's position, so that only one follower writes."""
     ObligationPosition.objects.get_or_create(id=1)
     return ObligationPosition.objects.select_for_update(no_key=True).get(id=1)
+
+
+def deposit_position_lock(block_number: int) -> DepositPosition:
+    """Lock the block up to which transfers were handed to custody; the first one is given."""
+    DepositPosition.objects.get_or_create(id=1, defaults={"block_number": block_number})
+    return DepositPosition.objects.select_for_update(no_key=True).get(id=1)
 
 
 def substitution_lock(pk: int) -> Substitution:

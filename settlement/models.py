@@ -50,6 +50,18 @@ class ObligationPosition(models.Model):
         constraints = [models.CheckConstraint(condition=Q(id=1), name="settlement_position_one")]
 
 
+class DepositPosition(models.Model):
+    """The last block whose transfers from outside wallets were handed to custody."""
+
+    id = models.SmallIntegerField(primary_key=True, default=1)
+    block_number = models.BigIntegerField()
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(condition=Q(id=1), name="settlement_deposit_position_one")
+        ]
+
+
 class Obligation(models.Model):
     """What one fill makes two accounts owe each other, in base units; append-only."""
 

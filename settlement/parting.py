@@ -72,7 +72,9 @@ def chain_parting(account: int, asset: int, upto_sequence: int) -> int:
     for sequence, reference, _ in custody_selectors.ledger_postings(
         account=account, asset=asset, upto_sequence=upto_sequence
     ):
-        if reference.startswith("fill:") or _minted(reference, "finalized"):
+        if reference.startswith("fill:") or _withdrawn(reference):
+            continue
+        if _carried(reference, "finalized"):
             continue
         return sequence
     address = custody_selectors.account_addresses([account])[account]
@@ -111,7 +113,7 @@ def _expected_at(account: int, asset: int, settled: int, block: int) -> int:
     ):
         if reference.startswith("fill:"):
             units += moved if sequence <= settled else 0
-        elif _minted(reference, block):
+        elif _carried(reference, block):
             units += moved
     taken = ReserveMovement.objects.filter(
         account=account, asset=asset, batch__to_sequence__lte=settled, batch__state="confirmed"
@@ -121,10 +123,30 @@ def _expected_at(account: int, asset: int, settled: int, block: int) -> int:
     return units
 
 
-def _minted(reference: str, block: int | Literal["finalized"]) -> bool:
-    """Tell whether a block holds the mint behind a credit's reference."""
-    issuance = custody_selectors.issuance_credited_as(reference)
-    if issuance is None or issuance.intent is None:
-        return False
+def _withdrawn(reference: str) -> bool:
+    """Tell whether a withdrawal stands behind a reference, carried by now or still on its way."""
+    return custody_selectors.withdrawal_debited_as(reference) is not None
+
+
+def _carried(reference: str, block: int | Literal["finalized"]) -> bool:
+    """Tell whether a block holds what stands behind a credit's or debit's reference.
+
+    A withdrawal that was given back left nothing on chain: its debit and return count together.
+    """
+    kind, _, rest = reference.partition(":")
+    if kind == "deposit":
+        found = custody_selectors.token_deposit_credited_as(reference)
+        return found is not None and (block == "finalized" or found.block_number <= block)
+    if kind == "withdrawal":
+        bound = rest.partition(":")[2]
+        withdrawal = custody_selectors.withdrawal_debited_as(reference)
+        if withdrawal is None or bound == "return" or withdrawal.return_sequence is not None:
+            return withdrawal is not None
+        intent = withdrawal.pk
+    else:
+        issuance = custody_selectors.issuance_credited_as(reference)
+        if issuance is None or issuance.intent_id is None:
+            return False
+        intent = issuance.intent_id
     authority = selectors.deployment().authorities["custody"]
-    return client.authority_used(lanes.node(), authority, issuance.intent.chain_id_bytes, block)
+    return client.authority_used(lanes.node(), authority, intent.bytes.rjust(32, b"\0"), block)

@@ -47,6 +47,12 @@ class JournaledFills:
         """Drop what the chain holds."""
         del self._dues[: bisect_right(self._dues, settled_sequence, key=_sequence_of)]
 
+    def covered_sequence(self, settled_sequence: int) -> int:
+        """Return up to which sequence every fill is title, and nothing but fills lies beyond."""
+        self.forget(settled_sequence)
+        last = self._dues[0].sequence - 1 if self._dues else self.sequence
+        return max(settled_sequence, last)
+
     def compose(
         self, batch_id: int, from_sequence: int, to_sequence: int, trust: policy.Policy, body: str
     ) -> netting.ComposedBatch:

@@ -5,21 +5,27 @@ Per account and asset, at engine sequence S and finalised block B whose last set
     ledger = engine
     chain  = engine - net of fills in L+1..S + what the open batch has moved
              + mints in B not credited by S - mints credited by S not in B
+             + deposits in B not credited by S
+             + withdrawals debited by S - withdrawals in B - withdrawals given back by S
              + what suspense and the guarantee fund took over
 
-and per asset: supply = accounts + escrow + outside wallets (none for cash), and the supply lies
-between the evidence that mints were confirmed for and all evidence there is. A difference halts
-withdrawals. What must not live here: anything that repairs one.
+and per asset: supply = accounts + escrow + outside wallets, which hold what was withdrawn to them
+in B less what they deposited; and the supply lies between the evidence that mints were confirmed
+for, less what was burned in B, and all that outsiders hold by their word. A difference halts
+withdrawals. What is on its way is reckoned in `flight`. What must not live here: anything that
+repairs one.
 """
 
 import logging
 import time
 from collections import defaultdict
 from dataclasses import dataclass
+from datetime import timedelta
 from threading import Event
 from typing import Any
 
 from django.conf import settings
+from django.utils import timezone
 
 from compliance.errors import NotYet
 from compliance.services import audit_append
@@ -27,7 +33,7 @@ from custody import selectors as custody_selectors
 from custody import services as custody_services
 from matching.client import engine
 from matching.protocol.queries import Balances, GetBalances, GetStatus
-from settlement import lanes, netting, parting, selectors, settle
+from settlement import flight, lanes, netting, parting, selectors, settle
 from settlement.chain import client, encoding
 from settlement.models import Batch, Deployment, MovementKind, Reconciliation, ReserveMovement
 
@@ -35,7 +41,7 @@ POLL_S = 0.05
 OUTSIDE_ACCOUNT = 1
 SUSPENSE_ACCOUNT = 3
 GUARANTEE_ACCOUNT = 4
-CASH = "cash"
+CLOCKS_APART = timedelta(minutes=1)
 
 Amounts = dict[tuple[int, int], int]
 
@@ -57,6 +63,7 @@ class Cut:
     escrow: dict[int, int]
     holdings: dict[int, int]
     minted: dict[int, int]
+    outside: dict[int, int]
 
 
 def reconcile() -> Reconciliation:
@@ -91,7 +98,7 @@ def reconcile() -> Reconciliation:
 def cut_take() -> Cut:
     """Read all four sources so that they fit together; see the module for the order's reason."""
     node, deployed = lanes.node(), selectors.deployment()
-    before = engine().ask(GetStatus()).sequence
+    before, since = engine().ask(GetStatus()).sequence, timezone.now() - CLOCKS_APART
     minted = custody_selectors.outside_holdings(issued_only=True)
     block = client.finalized_block(node)
     state = client.settlement_state(node, deployed.settlement, block)
@@ -100,15 +107,18 @@ def cut_take() -> Cut:
     balances = {
         (one.account, one.asset): one.available_units + one.held_units for one in reply.balances
     }
-    _followers_wait(reply.sequence, state.last_sequence)
+    _followers_wait(reply.sequence, state.last_sequence, block)
     chain, supply, escrow = _chain_read(deployed, block)
-    in_flight = _mints_in_flight(deployed, before, reply.sequence, block)
+    view = flight.View(deployed, before, since, reply.sequence, block)
+    out = flight.withdrawals_moved(view)
     adjusted = [
         _negated(
             netting.net(selectors.obligations_between(state.last_sequence + 1, reply.sequence))
         ),
         open_batch_moved(deployed, state, block),
-        in_flight,
+        flight.mints_moved(view),
+        flight.deposits_moved(view),
+        out.accounts,
         _reserves_moved(state.last_sequence),
     ]
     return Cut(
@@ -122,7 +132,8 @@ def cut_take() -> Cut:
         supply=supply,
         escrow=escrow,
         holdings=custody_selectors.outside_holdings(),
-        minted=minted,
+        minted=_less(minted, out.burned),
+        outside=_less(out.transferred, custody_selectors.token_deposit_units(block)),
     )
 
 
@@ -153,12 +164,13 @@ def account_mismatches(cut: Cut) -> list[dict[str, Any]]:
 def supply_mismatches(cut: Cut) -> list[dict[str, Any]]:
     """Return assets whose supply is not what accounts, escrow and evidence add up to."""
     found = []
-    for asset, terms in custody_selectors.assets_by_id().items():
+    for asset in custody_selectors.assets_by_id():
         supply = cut.supply.get(asset, 0)
         inside = sum(units for (_, one), units in cut.chain.items() if one == asset)
         outside = supply - inside - cut.escrow.get(asset, 0)
-        if outside < 0 or (outside and terms.kind == CASH):
-            found.append(_mismatch("outside wallets", 0, asset, 0, outside, cut.sequence))
+        expected = cut.outside.get(asset, 0)
+        if outside != expected:
+            found.append(_mismatch("outside wallets", 0, asset, expected, outside, cut.sequence))
         for bound, limit in (("most", cut.holdings), ("least", cut.minted)):
             held = limit.get(asset, 0)
             if supply > held if bound == "most" else supply < held:
@@ -192,6 +204,7 @@ def report_of(cut: Cut, mismatches: list[dict[str, Any]]) -> dict[str, Any]:
                 "escrow": cut.escrow.get(asset, 0),
                 "outside_holdings": cut.holdings.get(asset, 0),
                 "minted_evidence": cut.minted.get(asset, 0),
+                "outside_wallets": cut.outside.get(asset, 0),
             }
             for asset in sorted(cut.supply)
         ],
@@ -215,19 +228,20 @@ def _mismatch(
     }
 
 
-def _followers_wait(sequence: int, settled: int) -> None:
-    """Wait until ledger and obligations have passed a sequence and the settler the chain's."""
+def _followers_wait(sequence: int, settled: int, block: int) -> None:
+    """Wait until all who read engine and chain have passed the cut."""
     pause, until = Event(), time.monotonic() + settings.SETTLEMENT_RECONCILE_WAIT_S
     while True:
         stand = {
             "ledger": custody_selectors.ledger_position() - sequence,
             "obligations": selectors.obligations_position() - sequence,
             "settler": selectors.settled_sequence() - settled,
+            "deposits": selectors.deposits_position() - block,
         }
         if min(stand.values()) >= 0:
             return
         if time.monotonic() > until:
-            raise NotYet(f"behind the cut at {sequence} by sequence numbers: {stand}")
+            raise NotYet(f"behind the cut at {sequence}, block {block}: {stand}")
         pause.wait(POLL_S)
 
 
@@ -270,31 +284,6 @@ def open_batch_moved(deployed: Deployment, state: client.SettlementState, block:
     return _summed(moved, _taken_over(standing))
 
 
-def _mints_in_flight(deployed: Deployment, before: int, sequence: int, block: int) -> Amounts:
-    """Return mints the block holds and the engine had not credited at the cut, less the reverse.
-
-    What the engine had credited at `before`, which was read before the block was chosen, is in it.
-    """
-    moved: Amounts = defaultdict(int)
-    for issuance in custody_selectors.issuances_since(before):
-        assert issuance.intent is not None
-        account, asset = issuance.account_id, issuance.asset_id
-        credited = any(
-            reference == f"mint:{issuance.pk}"
-            for _, reference, _ in custody_selectors.ledger_postings(
-                account=account, asset=asset, upto_sequence=sequence
-            )
-        )
-        minted = client.authority_used(
-            lanes.node(),
-            deployed.authorities["custody"],
-            issuance.intent.chain_id_bytes,
-            block,
-        )
-        moved[account, asset] += (int(minted) - int(credited)) * issuance.amount_units
-    return moved
-
-
 def _reserves_moved(settled: int) -> Amounts:
     """Return what suspense and the guarantee fund took over in batches up to a sequence."""
     standing = ReserveMovement.objects.filter(
@@ -313,6 +302,10 @@ def _taken_over(movements: list[ReserveMovement]) -> Amounts:
         moved[reserve, one.asset] += units
         moved[one.account, one.asset] -= units
     return moved
+
+
+def _less(amounts: dict[int, int], taken: dict[int, int]) -> dict[int, int]:
+    return {one: amounts.get(one, 0) - taken.get(one, 0) for one in amounts.keys() | taken.keys()}
 
 
 def _negated(amounts: Amounts) -> Amounts:

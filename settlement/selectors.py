@@ -16,6 +16,7 @@ from settlement.models import (
     BatchState,
     ChainTransaction,
     Deployment,
+    DepositPosition,
     Obligation,
     ObligationPosition,
     Reconciliation,
@@ -67,6 +68,15 @@ def batch_domain() -> encoding.Domain:
 def token_addresses() -> dict[int, str]:
     """Return each asset's token."""
     return {int(asset): address for asset, address in deployment().tokens.items()}
+
+
+def deposits_position() -> int:
+    """Return the last block whose transfers were handed to custody.
+
+    The reading starts at the block of the deployment: before it no account held a token.
+    """
+    known = DepositPosition.objects.filter(id=1).values_list("block_number", flat=True).first()
+    return deployment().block_number if known is None else known
 
 
 def obligations_position() -> int:

@@ -2,8 +2,9 @@
 
 It signs a batch only after composing the same from fills it read in the engine's journal itself
 (`recomputation`), an unwinding or a substitution only behind an act which two officers of its
-policy file signed. It believes no row for being in the database. What must not live here: anything
-that a web process or worker imports.
+policy file signed, its word to custody on what is title only after chain and journal. It believes
+no row for being in the database. What must not live here: anything that a web process or worker
+imports.
 """
 
 import logging
@@ -20,7 +21,9 @@ from eth_utils.exceptions import ValidationError
 from compliance import policy
 from compliance.errors import BodyRefused, Untrusted
 from compliance.selectors import act_get
-from compliance.signer import BodySigner, act_check, pin_of
+from compliance.signer import BodySigner, act_check, coverage_typed, pin_of
+from custody import selectors as custody_selectors
+from custody import services as custody_services
 from matching.protocol.faults import crash_point
 from settlement import recomputation, services
 from settlement.chain import client, encoding
@@ -51,7 +54,22 @@ class ClearingSigner:
             done += self._try(batch, batch, self._unwind_sign)
         for cover in Substitution.objects.filter(clearing_signature=None).select_related("batch"):
             done += self._try(cover.batch, cover, self._substitution_sign)
-        return done
+        return done + self._coverage_sign()
+
+    def _coverage_sign(self) -> int:
+        """Tell custody up to where all fills are title, when a withdrawal waits for it.
+
+        That is read from the finalised block and the journal alone.
+        """
+        waiting = custody_selectors.withdrawals_uncovered()
+        if waiting is None:
+            return 0
+        settled = recomputation.settled_read(pin_of(policy.policy_load(BODY), BODY))
+        covered = self._fills.covered_sequence(settled)
+        if covered < waiting:
+            return 0
+        signature = self._key.sign_typed(coverage_typed(covered))
+        return custody_services.withdrawals_cover(sequence=covered, signature=signature)
 
     def _try(self, batch: Batch, row: Any, sign: Callable[[Any, policy.Policy], None]) -> int:
         """Sign one row; note on its batch why not when something does not bear re-checking."""

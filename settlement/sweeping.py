@@ -9,7 +9,7 @@ from functools import partial
 
 from compliance.selectors import acts_due
 from compliance.services import act_retry
-from settlement import reconciler, selectors, services, settle
+from settlement import deposits, reconciler, selectors, services, settle
 from settlement.errors import NotDeployed
 
 logger = logging.getLogger(__name__)
@@ -28,6 +28,15 @@ def sweep() -> None:
     for batch_id in selectors.batches_due():
         if error := _attempt(partial(settle.batch_advance, batch_id=batch_id)):
             services.batch_note(batch_id=batch_id, error=error)
+
+
+def deposits_due() -> int:
+    """Look for deposits from outside wallets; return how many were found."""
+    try:
+        selectors.deployment()
+    except NotDeployed:
+        return 0
+    return deposits.deposits_find()
 
 
 def reconcile_due() -> None:

@@ -17,6 +17,11 @@ def intents_execute() -> int:
     return intents.intents_execute()
 
 
+@shared_task(name="settlement.deposits_find")
+def deposits_find() -> int:
+    return sweeping.deposits_due()
+
+
 @shared_task(name="settlement.act_execute")
 def act_execute(act_id: str) -> None:
     services.act_execute(act_id=UUID(act_id))

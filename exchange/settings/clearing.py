@@ -20,6 +20,8 @@ SETTLEMENT_GAS_CAP = _number("GAS_CAP", 16_777_216)
 SETTLEMENT_REPLACE_AFTER_S = _number("REPLACE_AFTER_S", 20)
 SETTLEMENT_MAX_FEE_WEI = _number("MAX_FEE_WEI", 1_000 * 10**9)
 SETTLEMENT_LANE_FUNDS_WEI = _number("LANE_FUNDS_WEI", 1_000 * 10**18)
+# How deep a transfer from outside must lie before it is credited; never less than final.
+SETTLEMENT_DEPOSIT_CONFIRMATIONS = _number("DEPOSIT_CONFIRMATIONS", 0)
 # After this time anyone may unwind a batch of which nothing is paid; written into the contract.
 SETTLEMENT_UNWIND_TIMEOUT_S = _number("UNWIND_TIMEOUT_S", 900)
 # How long the reconciler waits for followers and settler to reach its cut.

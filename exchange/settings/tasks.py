@@ -29,7 +29,9 @@ CELERY_TIMEZONE = "UTC"
 # number is the seconds between two.
 _SWEEPS = {
     "compliance.sweep": 2.0,
+    "custody.revenue_sweep": 600.0,
     "custody.sweep": 2.0,
+    "settlement.deposits_find": 2.0,
     "settlement.intents_execute": 1.0,
     "settlement.reconcile": 60.0,
     "settlement.sweep": 1.0,

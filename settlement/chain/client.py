@@ -109,6 +109,16 @@ def finalized_block(w3: Web3) -> int:
     return int(w3.eth.get_block("finalized")["number"])
 
 
+def latest_block(w3: Web3) -> int:
+    """Return the number of the newest block."""
+    return int(w3.eth.block_number)
+
+
+def finalized_time(w3: Web3) -> int:
+    """Return the Unix time of the last block the chain will not take back."""
+    return int(w3.eth.get_block("finalized")["timestamp"])
+
+
 def balances_read(
     w3: Web3, token: str, accounts: Sequence[str], block: BlockIdentifier
 ) -> list[int]:

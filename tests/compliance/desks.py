@@ -31,7 +31,7 @@ class Desk:
             reason=REASON,
         )
 
-    def propose(self, kind: str, **payload: Any) -> Act:
+    def propose(self, kind: str, /, **payload: Any) -> Act:
         act_id, draft = uuid4(), services.act_draft(kind=kind, payload=payload)
         return services.act_propose(
             officer=self.officer,
@@ -60,6 +60,6 @@ def desk_open(username: str, body: str, *, trusted: bool = True) -> Desk:
     return Desk(officer, key)
 
 
-def act_approved(first: Desk, second: Desk, kind: str, **payload: Any) -> Act:
+def act_approved(first: Desk, second: Desk, kind: str, /, **payload: Any) -> Act:
     """Return an act proposed by one desk and approved by the other."""
     return second.approve(first.propose(kind, **payload))

@@ -48,6 +48,7 @@ SWEEPS = (
     custody_services.sweep,
     listings_services.sweep,
     sweeping.sweep,
+    sweeping.deposits_due,
     intents.intents_execute,
 )
 KRW, XAU = 1, 2
