@@ -20,8 +20,9 @@ from custody.models import Account, CustodyIntent, Issuance, PaymentOrder
 from custody.services.accounts import account_address_set
 from custody.services.issuance import issuance_signed, mint_calldata
 from custody.services.payments import payment_defer, payment_signed
+from custody.services.releases import release_defer, release_signed, releases_unsigned
 from custody.services.withdrawing import BURN, TRANSFER, withdrawal_signed
-from custody.withdrawal_check import withdrawal_expected
+from custody.withdrawal_check import release_message, withdrawal_expected
 from matching.client import EngineUnavailable
 
 SEED = "custody.seed"
@@ -60,8 +61,9 @@ class CustodySigner:
         return str(Keys.from_key(key).address)
 
     def work(self) -> int:
-        """Derive addresses, sign waiting intents and payments; return how many were done."""
-        return self.addresses_write() + self.intents_sign() + self.payments_sign()
+        """Derive addresses, sign what waits; return how many were done."""
+        orders = self.payments_sign() + self.releases_sign()
+        return self.addresses_write() + self.intents_sign() + orders
 
     def addresses_write(self) -> int:
         """Give each account without an address its own, attested by custody's key."""
@@ -101,6 +103,18 @@ class CustodySigner:
                 payment_defer(order.pk, error=str(refusal))
                 continue
             done += payment_signed(order.pk, signature)
+        return done
+
+    def releases_sign(self) -> int:
+        """Sign orders to vaults that pass `release_message`, defer the others with the reason."""
+        trust, done = policy.policy_load("custody"), 0
+        for due in releases_unsigned(SIGN_LIMIT):
+            try:
+                signature = self._payment_key.sign(release_message(due, trust))
+            except (BodyRefused, EngineUnavailable) as refusal:
+                release_defer(due.pk, error=str(refusal))
+                continue
+            done += release_signed(due.pk, signature)
         return done
 
     def intent_check(self, intent: CustodyIntent, trust: policy.Policy) -> None:

@@ -3,12 +3,16 @@
 It asks the engine, the clearing house's word and the policy file; a row alone proves nothing.
 """
 
+from django.conf import settings
+
 from compliance import policy
 from compliance import signer as body_signer
-from custody import selectors
+from custody import evidence, selectors
+from custody.bar_documents import ReleaseOrder
+from custody.cash_documents import document_message, document_parse
 from custody.catalogue import ASSETS
 from custody.errors import Untrusted
-from custody.models import Account, CustodyIntent, Withdrawal
+from custody.models import Account, CustodyIntent, ReleaseDue, Withdrawal
 from custody.services.returning import withdrawal_payload
 from custody.services.withdrawing import withdrawal_calldata
 from matching.client import engine
@@ -94,3 +98,30 @@ def approval_check(withdrawal: Withdrawal, trust: policy.Policy) -> None:
     if act.kind != "custody.withdraw" or act.payload != withdrawal_payload(withdrawal):
         raise Untrusted(f"act {act.id} is about another withdrawal")
     body_signer.act_check(act, trust)
+
+
+def release_message(due: ReleaseDue, trust: policy.Policy) -> bytes:
+    """Return the bytes to sign for an order to the vault.
+
+    Raises `Untrusted` unless the burn is final, the engine's debit names these bars, and the
+    vault's and auditor's signatures say that they weigh what was debited.
+    """
+    withdrawal = due.withdrawal
+    if withdrawal.state != Withdrawal.State.EXECUTED:
+        raise Untrusted(f"withdrawal {withdrawal.pk} is {withdrawal.state}, its burn is not final")
+    debit, _ = debit_of(withdrawal)
+    order = document_parse(ReleaseOrder, selectors.release_document(due))
+    total = 0
+    for name in order.bars:
+        receipt = selectors.bar_receipt(name)
+        document = selectors.receipt_document(receipt)
+        evidence.receipt_verify(trust.evidence, settings.INSTANCE_ID, document)
+        if (document["vault"], document["asset"]) != (order.vault, order.asset):
+            raise Untrusted(f"bar {name} is {document['asset']} in {document['vault']}")
+        total += selectors.bar_fine_units(receipt, name)
+    code = next((terms.code for terms in ASSETS if terms.id == debit.asset), "")
+    if (total, order.asset) != (debit.amount_units, code) or order.fine_units != total:
+        raise Untrusted(f"bars of {total} {order.asset}, the engine debited {debit}")
+    if debit.amount_units > trust.limits.get(f"{LIMIT}:{code}", 0):
+        approval_check(withdrawal, trust)
+    return document_message(settings.INSTANCE_ID, order)

@@ -34,6 +34,7 @@ from custody.models.ledger import (
 )
 from custody.models.withdrawals import (
     BarReservation,
+    ReleaseDue,
     TokenDeposit,
     VaultRelease,
     Withdrawal,
@@ -61,6 +62,7 @@ __all__ = [
     "PaymentOrder",
     "Posting",
     "RegistrarNotice",
+    "ReleaseDue",
     "TokenDeposit",
     "VaultBar",
     "VaultReceipt",

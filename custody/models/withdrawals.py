@@ -106,6 +106,23 @@ class BarReservation(models.Model):
     withdrawal = models.ForeignKey(Withdrawal, on_delete=models.PROTECT, related_name="bars")
 
 
+class ReleaseDue(models.Model):
+    """A vault is to hand over the bars of a withdrawal whose burn is final.
+
+    `signature` is custody's signer's over the order (`custody.bar_documents`).
+    """
+
+    withdrawal = models.OneToOneField(
+        Withdrawal, on_delete=models.PROTECT, primary_key=True, related_name="release_due"
+    )
+    vault = models.ForeignKey(EvidenceKey, on_delete=models.PROTECT, related_name="+")
+    signature = models.BinaryField(max_length=64, null=True)
+    due_at = models.DateTimeField(default=timezone.now)
+    attempts = models.PositiveIntegerField(default=0)
+    error = models.TextField(blank=True)
+    created_at = models.DateTimeField(default=timezone.now)
+
+
 class VaultRelease(models.Model):
     """A vault's signed word that it handed bars over for a withdrawal. Append-only."""
 

@@ -9,6 +9,14 @@ from custody.selectors.accounts import (
     asset_get,
     assets_by_id,
 )
+from custody.selectors.bars import (
+    bar_find,
+    bar_fine_units,
+    bar_receipt,
+    bars_available,
+    destination_parse,
+    release_document,
+)
 from custody.selectors.cash import (
     bank_accounts_of,
     cash_bank,
@@ -20,6 +28,7 @@ from custody.selectors.cash import (
     payment_document,
     virtual_account_get,
 )
+from custody.selectors.deposits import DepositRecord, deposits_page
 from custody.selectors.evidence import (
     evidence_keys,
     notice_document,
@@ -56,6 +65,7 @@ from custody.selectors.withdrawals import (
 )
 
 __all__ = [
+    "DepositRecord",
     "account_addresses",
     "account_get",
     "accounts_by_number",
@@ -64,12 +74,18 @@ __all__ = [
     "asset_get",
     "assets_by_id",
     "bank_accounts_of",
+    "bar_find",
+    "bar_fine_units",
+    "bar_receipt",
+    "bars_available",
     "cash_bank",
     "cash_deposit_get",
     "cash_deposits_of",
     "cash_unpaid",
     "deposit_bank",
     "deposit_reference",
+    "deposits_page",
+    "destination_parse",
     "evidence_keys",
     "issuance_credited_as",
     "issuance_of",
@@ -83,6 +99,7 @@ __all__ = [
     "payment_document",
     "receipt_document",
     "registrar_document",
+    "release_document",
     "return_reference",
     "token_deposit_credited_as",
     "token_deposit_units",

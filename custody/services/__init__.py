@@ -25,6 +25,7 @@ from custody.services.payments import (
     payments_send,
     withdrawal_payment_request,
 )
+from custody.services.releases import releases_send, vault_release_receive
 from custody.services.returning import withdrawal_return, withdrawal_voided
 from custody.services.revenue import revenue_sweep
 from custody.services.sweep import sweep
@@ -61,12 +62,14 @@ __all__ = [
     "payment_answer_receive",
     "payments_send",
     "registrar_notice_receive",
+    "releases_send",
     "revenue_sweep",
     "sweep",
     "token_deposit_credit",
     "token_deposit_receive",
     "token_deposits_confirm",
     "vault_receipt_receive",
+    "vault_release_receive",
     "virtual_account_open",
     "withdrawal_advance",
     "withdrawal_cancel",

@@ -14,6 +14,7 @@ from compliance.wake import wake
 from custody import evidence, locks, selectors
 from custody.errors import Conflict, NotFound, NotYet, WithdrawalsHalted
 from custody.models import CustodyIntent, Withdrawal
+from custody.services.releases import release_order
 from custody.services.returning import withdrawal_give_back
 from custody.services.withdrawal_life import ADVANCE_TASK, BODY, audit, begin_return, close, move
 from matching.client import engine
@@ -161,6 +162,8 @@ def withdrawal_executed(intent_id: UUID) -> None:
     audit(withdrawal, "withdrawal.executed", {})
     if withdrawal.kind == Withdrawal.Kind.TOKEN:
         _complete(withdrawal)
+    elif withdrawal.kind == Withdrawal.Kind.BAR:
+        release_order(withdrawal)
 
 
 @transaction.atomic

@@ -64,6 +64,7 @@ STEPS: tuple[Step, ...] = (
     Step(name="migrate", needs=("postgres",)),
     Step(name="signer_init", needs=PARTS),
     Step(name="assets_register", needs=("postgres",)),
+    Step(name="limits_init", needs=PARTS),
     Step(name="chain_deploy", needs=PARTS),
 )
 
