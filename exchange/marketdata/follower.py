@@ -1,7 +1,9 @@
-"""The market data follower: keeps books, trades and tickers in Valkey, at most 50 ms behind.
+"""The market data follower: books, trades and tickers in Valkey, at most 50 ms behind, and candles.
 
-Its position stands with the data; when either is gone, all is built again from the journal. Resting
-orders come from the engine itself, so that the books need no history.
+Its position in Valkey stands with the data there; when either is gone, all is built again from the
+journal. Candles stand in PostgreSQL with a position of their own, some tenths of a second behind:
+the follower begins at the lesser of the two, and each side passes over what it has. Resting orders
+come from the engine itself, so that the books need no history.
 """
 
 import logging
@@ -9,9 +11,12 @@ import time
 from collections import defaultdict
 from collections.abc import Callable
 
+from django.db import InterfaceError, OperationalError, connection
+
 from exchange.api.times import now_ns
-from exchange.marketdata import store
+from exchange.marketdata import archive, store
 from exchange.marketdata.books import Books
+from exchange.marketdata.candles import Candles
 from exchange.marketdata.tickers import MINUTE_NS, Trade, Window
 from matching.client import EngineAddress, engine, follow
 from matching.protocol.codec import StreamEntry
@@ -21,7 +26,9 @@ from matching.protocol.units import Side
 
 FOLLOWER = "marketdata"
 WRITE_EVERY_S = 0.02
+ARCHIVE_EVERY_S = 0.25
 IDLE_MS = 50
+GATHER_MS = 20
 
 logger = logging.getLogger(__name__)
 
@@ -29,7 +36,8 @@ logger = logging.getLogger(__name__)
 def marketdata_follow(address: EngineAddress, *, stopping: Callable[[], bool]) -> None:
     """Follow the engine until `stopping`; begin again from the journal when Valkey lost the data.
 
-    Raises `EngineUnavailable`, `FollowFailed`, `redis.RedisError`; run it again then.
+    Raises `EngineUnavailable`, `FollowFailed`, `redis.RedisError`, `ArchiveFault`, and database
+    errors when it begins; run it again then.
     """
     while not stopping():
         try:
@@ -45,16 +53,53 @@ def _follow(address: EngineAddress, stopping: Callable[[], bool]) -> None:
         store.erase()
         store.position_begin()
         position = 0
-    data = MarketData(position)
+    data, history = MarketData(position), CandleHistory()
+    begin = min(position, history.position)
     written_at = 0.0
-    for entry in follow(address, follower=FOLLOWER, after_sequence=position, block_ms=IDLE_MS):
+    for entry in follow(address, follower=FOLLOWER, after_sequence=begin, block_ms=IDLE_MS):
         if entry is not None:
             data.take(entry)
+            history.take(entry)
         if entry is None or time.monotonic() - written_at >= WRITE_EVERY_S:
             data.write(now_ns())
+            history.write()
             written_at = time.monotonic()
         if stopping():
             return
+
+
+class CandleHistory:
+    """The candles that the follower has in hand; `write` brings PostgreSQL up to them."""
+
+    def __init__(self) -> None:
+        """Begin where PostgreSQL stands."""
+        self.position = self._taken = archive.position_read()
+        self._candles = Candles(archive.latest_read())
+        self._due_at = 0.0
+
+    def take(self, entry: StreamEntry) -> None:
+        """Take in what of an entry is not in PostgreSQL."""
+        for applied in entry.applied:
+            if applied.sequence > self._taken:
+                for event in applied.events:
+                    if isinstance(event, Filled):
+                        self._candles.add(event, applied.time_ns)
+        self._taken = max(self._taken, entry.last_sequence)
+
+    def write(self) -> None:
+        """Write what changed, now and then; without a database, later. Raises `ArchiveFault`."""
+        changed = self._candles.changed
+        if self._taken == self.position or time.monotonic() < self._due_at:
+            return
+        self._due_at = time.monotonic() + ARCHIVE_EVERY_S
+        try:
+            archive.write(changed.values(), before=self.position, after=self._taken)
+        except (OperationalError, InterfaceError) as error:
+            logger.warning("database lost (%s): candles wait", error)
+            connection.close()
+            return
+        self.position = self._taken
+        changed.clear()
 
 
 class MarketData:
@@ -80,10 +125,12 @@ class MarketData:
         """Take in one batch of the engine."""
         for applied in entry.applied:
             self.books.apply(applied)
+            if applied.sequence <= self._taken:
+                continue
             for event in applied.events:
                 if isinstance(event, Filled):
                     self._trade(event, applied.time_ns)
-        self._taken = entry.last_sequence
+        self._taken = max(self._taken, entry.last_sequence)
 
     def _trade(self, fill: Filled, time_ns: int) -> None:
         instrument = fill.instrument

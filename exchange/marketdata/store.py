@@ -3,7 +3,7 @@
 All of it can be had again from the engine and its journal. What must not live here: orders' owners.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgspec
@@ -12,8 +12,9 @@ from exchange.api.valkey import key, valkey
 from exchange.marketdata.books import Level
 from exchange.marketdata.tickers import Bar, Ticker, Trade
 
-DEPTH_MAX = 500
+DEPTH_MAX = 200
 TRADES_MAX = 1_000
+NO_TICKER = Ticker(0, 0, 0, 0, 0, 0, 0)
 
 _encode = msgspec.msgpack.encode
 
@@ -96,10 +97,16 @@ def book_read(instrument: int) -> StoredBook:
     return _book_decode(found) if found else StoredBook(position_read() or 0, [], [])
 
 
-def trades_read(instrument: int, limit: int) -> list[Trade]:
-    """Return an instrument's last trades, newest first."""
-    found = valkey().lrange(_key("trades", instrument), 0, limit - 1)
-    return [_trade_decode(each) for each in found]
+def trades_read(instrument: int, limit: int, *, before: int | None = None) -> list[Trade]:
+    """Return an instrument's last trades, newest first, with ids below `before`.
+
+    No more than the last `TRADES_MAX` are kept.
+    """
+    last = limit if before is None else TRADES_MAX
+    found = [
+        _trade_decode(each) for each in valkey().lrange(_key("trades", instrument), 0, last - 1)
+    ]
+    return [trade for trade in found if before is None or trade.fill_id < before][:limit]
 
 
 def bars_read(instrument: int) -> list[Bar]:
@@ -110,7 +117,20 @@ def bars_read(instrument: int) -> list[Bar]:
 def ticker_read(instrument: int) -> Ticker:
     """Return an instrument's figures of the last 24 hours."""
     found = valkey().get(_key("ticker", instrument))
-    return _ticker_decode(found) if found else Ticker(0, 0, 0, 0, 0, 0, 0)
+    return _ticker_decode(found) if found else NO_TICKER
+
+
+def tickers_read(instruments: Sequence[int]) -> list[tuple[Ticker, StoredBook]]:
+    """Return figures and book of each instrument, all of one moment."""
+    names = [_key(kind, number) for number in instruments for kind in ("ticker", "book")]
+    found: list[Any] = valkey().mget(names) if names else []
+    return [
+        (
+            _ticker_decode(ticker) if ticker else NO_TICKER,
+            _book_decode(book) if book else StoredBook(0, [], []),
+        )
+        for ticker, book in zip(found[::2], found[1::2], strict=True)
+    ]
 
 
 def _key(kind: str, instrument: int) -> str:

@@ -1,7 +1,7 @@
 """Applications, the admission of members, and their API keys."""
 
 from collections.abc import Collection
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 from uuid import UUID
 
@@ -25,6 +25,7 @@ from exchange.members.secrets import access_key_make, secret_make, secret_seal
 BODY = "venue"
 API_KEYS_MAX = 50
 NETWORKS_MAX = 20
+EXPIRY_MAX = timedelta(days=36_525)
 ADMIT_LIMIT = 100
 
 
@@ -167,8 +168,9 @@ def api_key_create(
         raise Conflict(f"a member has at most {API_KEYS_MAX} keys: revoke one")
     if not scopes or not set(scopes) <= set(Scope.values):
         raise Invalid(f"scopes must be some of {', '.join(Scope.values)}")
-    if expires_at is not None and expires_at <= timezone.now():
-        raise Invalid("a key's expiry lies in the future")
+    now = timezone.now()
+    if expires_at is not None and not now < expires_at < now + EXPIRY_MAX:
+        raise Invalid("a key's expiry lies in the future, within a hundred years")
     if len(label) > 64 or not label.isprintable():
         raise Invalid("a label is printable and has at most 64 characters")
     access_key, secret = access_key_make(), secret_make()

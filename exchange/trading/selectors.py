@@ -88,7 +88,7 @@ def orders_page(
     *,
     open_only: bool | None,
     instrument: int | None,
-    span_ns: Span,
+    span_ns: Span = (None, None),
     before: int | None,
     limit: int,
 ) -> list[OrderRecord]:
@@ -111,7 +111,7 @@ def fills_page(
     *,
     order_id: int | None,
     instrument: int | None,
-    span_ns: Span,
+    span_ns: Span = (None, None),
     before: int | None,
     limit: int,
 ) -> list[FillRecord]:

@@ -5,7 +5,13 @@ from typing import Annotated, Literal
 import msgspec
 
 from exchange.api.decoding import Strict
-from exchange.marketdata.store import DEPTH_MAX, TRADES_MAX
+from exchange.api.pages import PageQuery
+from exchange.api.times import Moment
+from exchange.marketdata.store import DEPTH_MAX
+
+CANDLES_MAX = 500
+IntervalName = Literal["1m", "3m", "5m", "15m", "30m", "1h", "4h", "1d"]
+PhaseName = Literal["closed", "continuous", "halted"]
 
 
 class TickBand(msgspec.Struct, frozen=True):
@@ -37,7 +43,7 @@ class Market(msgspec.Struct, frozen=True):
     maker_fee_ppm: int
     taker_fee_ppm: int
     calendar: str
-    phase: Literal["closed", "continuous", "halted"]
+    phase: PhaseName
 
 
 class Markets(msgspec.Struct, frozen=True):
@@ -63,8 +69,8 @@ class Book(msgspec.Struct, frozen=True):
     asks: list[BookLevel]
 
 
-class TradesQuery(Strict, frozen=True):
-    limit: Annotated[int, msgspec.Meta(ge=1, le=TRADES_MAX)] = 50
+class TradesQuery(PageQuery, frozen=True):
+    """Pages reach as far back as the last 1,000 trades."""
 
 
 class PublicTrade(msgspec.Struct, frozen=True):
@@ -81,6 +87,41 @@ class Trades(msgspec.Struct, frozen=True):
 
     symbol: str
     trades: list[PublicTrade]
+    next_cursor: str | None
+
+
+class CandlesQuery(Strict, frozen=True, rename={"since": "from", "until": "to"}):
+    """Candles that begin from one time on (included) and before another (not included)."""
+
+    interval: IntervalName = "1m"
+    since: Moment | None = None
+    until: Moment | None = None
+    limit: Annotated[int, msgspec.Meta(ge=1, le=CANDLES_MAX)] = 100
+
+
+class Candle(msgspec.Struct, frozen=True):
+    """The trades of one interval; `volume` is of the base asset, `amount` of the quote asset."""
+
+    begin: str
+    open: str
+    high: str
+    low: str
+    close: str
+    volume: str
+    amount: str
+    trades: int
+
+
+class Candles(msgspec.Struct, frozen=True):
+    """Candles, newest first; an interval without a trade has none, and the last may still change.
+
+    Intervals begin as they do in Asia/Seoul: a day is a trade date. For the page after, send the
+    `begin` of the last one as `to`.
+    """
+
+    symbol: str
+    interval: IntervalName
+    candles: list[Candle]
 
 
 class MarketTicker(msgspec.Struct, frozen=True):
@@ -97,6 +138,28 @@ class MarketTicker(msgspec.Struct, frozen=True):
     trades: int
     bid: str | None
     ask: str | None
+
+
+class Tickers(msgspec.Struct, frozen=True):
+    """The figures of all markets."""
+
+    tickers: list[MarketTicker]
+
+
+class MarketPhase(msgspec.Struct, frozen=True):
+    symbol: str
+    phase: PhaseName
+
+
+class ServiceStatus(msgspec.Struct, frozen=True):
+    """Whether orders are taken, and each market's phase (the last known without the engine).
+
+    `sequence` is the number of the last command applied.
+    """
+
+    engine: Literal["ok", "unavailable"]
+    sequence: str | None
+    markets: list[MarketPhase]
 
 
 class ServerTime(msgspec.Struct, frozen=True):

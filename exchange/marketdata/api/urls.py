@@ -10,5 +10,8 @@ urlpatterns = [
     path("markets/<str:symbol>/book", views.BookView.as_view()),
     path("markets/<str:symbol>/trades", views.TradesView.as_view()),
     path("markets/<str:symbol>/ticker", views.TickerView.as_view()),
+    path("markets/<str:symbol>/candles", views.CandlesView.as_view()),
+    path("tickers", views.TickersView.as_view()),
+    path("status", views.StatusView.as_view()),
     path("time", views.TimeView.as_view()),
 ]

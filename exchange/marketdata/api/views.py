@@ -1,29 +1,38 @@
 """Markets, books, trades, tickers and the time: anybody may read them."""
 
+from datetime import datetime
+
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from exchange.api.decoding import query_decode
+from exchange.api.decoding import NoQuery, query_decode
+from exchange.api.pages import next_cursor
 from exchange.api.schema import documented
-from exchange.api.times import NS_PER_S, now_ns, time_format
+from exchange.api.times import NS_PER_S, moment_ns, now_ns, time_format
 from exchange.api.views import PublicView
 from exchange.listings.selectors import instrument_by_symbol, instruments
 from exchange.listings.terms import InstrumentTerms
-from exchange.marketdata import store
+from exchange.marketdata import archive, store
 from exchange.marketdata.api import shapes
 from exchange.marketdata.books import Level
-from matching.protocol.units import Side
+from exchange.marketdata.candles import INTERVALS_S, CandleRecord
+from exchange.marketdata.tickers import Ticker
+from matching.client import EngineUnavailable, engine
+from matching.protocol.queries import GetInstruments, Instruments
+from matching.protocol.units import Phase, Side
 
 
 class MarketsView(PublicView):
     @documented("list_markets", "List all markets", answer=shapes.Markets)
     def get(self, request: Request) -> Response:
+        query_decode(request, NoQuery)
         return Response(shapes.Markets([_market(terms) for terms in instruments().values()]))
 
 
 class MarketView(PublicView):
     @documented("get_market", "Get a market", answer=shapes.Market)
     def get(self, request: Request, symbol: str) -> Response:
+        query_decode(request, NoQuery)
         return Response(_market(instrument_by_symbol(symbol)))
 
 
@@ -48,8 +57,9 @@ class TradesView(PublicView):
         "list_trades", "List the last trades", query=shapes.TradesQuery, answer=shapes.Trades
     )
     def get(self, request: Request, symbol: str) -> Response:
-        limit = query_decode(request, shapes.TradesQuery).limit
+        query = query_decode(request, shapes.TradesQuery)
         terms = instrument_by_symbol(symbol)
+        found = store.trades_read(terms.id, query.limit, before=query.before)
         trades = [
             shapes.PublicTrade(
                 trade_id=str(trade.fill_id),
@@ -59,33 +69,86 @@ class TradesView(PublicView):
                 taker_side="buy" if trade.taker_side == Side.BUY else "sell",
                 traded_at=time_format(trade.time_ns),
             )
-            for trade in store.trades_read(terms.id, limit)
+            for trade in found
         ]
-        return Response(shapes.Trades(symbol, trades))
+        cursor = next_cursor([trade.fill_id for trade in found], query.limit)
+        return Response(shapes.Trades(symbol, trades, cursor))
+
+
+class CandlesView(PublicView):
+    @documented(
+        "list_candles",
+        "List candles of one interval, newest first",
+        query=shapes.CandlesQuery,
+        answer=shapes.Candles,
+    )
+    def get(self, request: Request, symbol: str) -> Response:
+        query = query_decode(request, shapes.CandlesQuery)
+        terms = instrument_by_symbol(symbol)
+        found = archive.candles_read(
+            terms.id,
+            INTERVALS_S[query.interval],
+            since_s=_seconds_from(query.since),
+            until_s=_seconds_from(query.until),
+            limit=query.limit,
+        )
+        return Response(
+            shapes.Candles(symbol, query.interval, [_candle(terms, each) for each in found])
+        )
 
 
 class TickerView(PublicView):
     @documented("get_ticker", "Get the figures of the last 24 hours", answer=shapes.MarketTicker)
     def get(self, request: Request, symbol: str) -> Response:
+        query_decode(request, NoQuery)
         terms = instrument_by_symbol(symbol)
-        figures, book = store.ticker_read(terms.id), store.book_read(terms.id)
+        ((figures, book),) = store.tickers_read([terms.id])
+        return Response(_ticker(terms, figures, book))
 
-        def price(ticks: int) -> str | None:
-            return terms.tick.format(ticks) if ticks else None
 
+class TickersView(PublicView):
+    @documented(
+        "list_tickers",
+        "List the figures of the last 24 hours of all markets",
+        answer=shapes.Tickers,
+    )
+    def get(self, request: Request) -> Response:
+        query_decode(request, NoQuery)
+        listed = list(instruments().values())
+        found = store.tickers_read([terms.id for terms in listed])
         return Response(
-            shapes.MarketTicker(
-                symbol=symbol,
-                last=price(figures.last),
-                open=price(figures.first),
-                high=price(figures.high),
-                low=price(figures.low),
-                change=terms.tick.format(figures.last - figures.first) if figures.first else None,
-                volume=terms.lot.format(figures.volume_lots),
-                amount=terms.quote.format(figures.quote_units),
-                trades=figures.trades,
-                bid=price(book.bids[0][0]) if book.bids else None,
-                ask=price(book.asks[0][0]) if book.asks else None,
+            shapes.Tickers(
+                [_ticker(terms, *each) for terms, each in zip(listed, found, strict=True)]
+            )
+        )
+
+
+class StatusView(PublicView):
+    @documented(
+        "get_status",
+        "Get whether orders are taken, and markets' phases",
+        answer=shapes.ServiceStatus,
+    )
+    def get(self, request: Request) -> Response:
+        query_decode(request, NoQuery)
+        phases = {terms.id: terms.phase for terms in instruments().values()}
+        sequence = None
+        try:
+            reply = engine().ask(GetInstruments())
+        except EngineUnavailable:
+            pass
+        else:
+            assert isinstance(reply, Instruments)
+            sequence = str(reply.sequence)
+            phases |= {each.definition.instrument: each.phase for each in reply.instruments}
+        return Response(
+            shapes.ServiceStatus(
+                engine="ok" if sequence else "unavailable",
+                sequence=sequence,
+                markets=[
+                    shapes.MarketPhase(symbol, _phase(phases[terms.id]))
+                    for symbol, terms in instruments().items()
+                ],
             )
         )
 
@@ -93,6 +156,7 @@ class TickerView(PublicView):
 class TimeView(PublicView):
     @documented("get_time", "Get this server's time", answer=shapes.ServerTime)
     def get(self, request: Request) -> Response:
+        query_decode(request, NoQuery)
         time_ns = now_ns()
         return Response(shapes.ServerTime(time_format(time_ns), time_ns // NS_PER_S))
 
@@ -117,7 +181,49 @@ def _market(terms: InstrumentTerms) -> shapes.Market:
         maker_fee_ppm=terms.maker_fee_ppm,
         taker_fee_ppm=terms.taker_fee_ppm,
         calendar=terms.calendar,
-        phase=terms.phase.name.lower(),  # type: ignore[arg-type]
+        phase=_phase(terms.phase),
+    )
+
+
+def _phase(phase: Phase) -> shapes.PhaseName:
+    return phase.name.lower()  # type: ignore[return-value]  # the shape names all phases
+
+
+def _seconds_from(moment: datetime | None) -> int | None:
+    """Return the first whole second not before a time."""
+    return None if moment is None else -(-moment_ns(moment) // NS_PER_S)
+
+
+def _candle(terms: InstrumentTerms, candle: CandleRecord) -> shapes.Candle:
+    price = terms.tick.format
+    return shapes.Candle(
+        begin=time_format(candle.begin_s * NS_PER_S),
+        open=price(candle.open_ticks),
+        high=price(candle.high_ticks),
+        low=price(candle.low_ticks),
+        close=price(candle.close_ticks),
+        volume=terms.lot.format(candle.volume_lots),
+        amount=terms.quote.format(candle.quote_units),
+        trades=candle.trades,
+    )
+
+
+def _ticker(terms: InstrumentTerms, figures: Ticker, book: store.StoredBook) -> shapes.MarketTicker:
+    def price(ticks: int) -> str | None:
+        return terms.tick.format(ticks) if ticks else None
+
+    return shapes.MarketTicker(
+        symbol=terms.symbol,
+        last=price(figures.last),
+        open=price(figures.first),
+        high=price(figures.high),
+        low=price(figures.low),
+        change=terms.tick.format(figures.last - figures.first) if figures.first else None,
+        volume=terms.lot.format(figures.volume_lots),
+        amount=terms.quote.format(figures.quote_units),
+        trades=figures.trades,
+        bid=price(book.bids[0][0]) if book.bids else None,
+        ask=price(book.asks[0][0]) if book.asks else None,
     )
 
 

@@ -13,7 +13,7 @@ from exchange.api.budgets import Budget
 from exchange.api.decoding import NoQuery, body_decode, query_decode
 from exchange.api.errors import DoorCode, Problem
 from exchange.api.schema import documented
-from exchange.api.times import moment_format, moment_parse
+from exchange.api.times import moment_format
 from exchange.api.views import PublicView
 from exchange.members import models, selectors, services
 from exchange.members.api import shapes
@@ -91,7 +91,7 @@ class FirstKeyView(PublicView):
             scopes=body.scopes,
             label=body.label,
             networks=body.networks,
-            expires_at=moment_parse(body.expires_at) if body.expires_at else None,
+            expires_at=body.expires_at,
         )
         return Response(shapes.NewApiKey(key_show(key), key_secret), status=201)
 

@@ -6,7 +6,7 @@ from rest_framework.response import Response
 from exchange.api.decoding import NoQuery, body_decode, query_decode
 from exchange.api.errors import DoorCode, Problem
 from exchange.api.schema import documented
-from exchange.api.times import moment_format, moment_parse
+from exchange.api.times import moment_format
 from exchange.members import models, selectors, services
 from exchange.members.api import shapes
 from exchange.members.api.views import MemberView
@@ -46,7 +46,7 @@ class ApiKeysView(MemberView):
             actor=f"api_key:{self.principal.access_key}",
             label=body.label,
             networks=body.networks,
-            expires_at=moment_parse(body.expires_at) if body.expires_at else None,
+            expires_at=body.expires_at,
         )
         return Response(shapes.NewApiKey(key_show(key), secret), status=201)
 

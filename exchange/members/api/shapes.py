@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 import msgspec
 
 from exchange.api.decoding import Strict
-from exchange.api.times import TimeString
+from exchange.api.times import Moment
 from exchange.members.services import NETWORKS_MAX
 
 ScopeName = Literal["read", "trade", "withdraw", "keys"]
@@ -51,7 +51,7 @@ class CreateKey(Strict, frozen=True):
     scopes: Annotated[list[ScopeName], msgspec.Meta(min_length=1, max_length=4)]
     label: Label = ""
     networks: Annotated[list[str], msgspec.Meta(max_length=NETWORKS_MAX)] = []
-    expires_at: TimeString | None = None
+    expires_at: Moment | None = None
 
 
 class ApiKey(msgspec.Struct, frozen=True):

@@ -9,7 +9,7 @@ import msgspec
 
 from exchange.api.decoding import Strict
 from exchange.api.pages import PageQuery
-from exchange.api.times import TimeString, time_parse
+from exchange.api.times import Moment, moment_ns
 from matching.protocol.units import CLIENT_ORDER_ID_PATTERN
 
 SideName = Literal["buy", "sell"]
@@ -53,13 +53,13 @@ class SpanQuery(PageQuery, frozen=True, rename={"since": "from", "until": "to"})
     """Of one instrument, and from one time (included) to another (not included)."""
 
     instrument: str | None = None
-    since: TimeString | None = None
-    until: TimeString | None = None
+    since: Moment | None = None
+    until: Moment | None = None
 
     def span_ns(self) -> tuple[int | None, int | None]:
-        """Return both ends in nanoseconds since 1970. Raises `Problem`."""
+        """Return both ends in nanoseconds since 1970."""
         since, until = self.since, self.until
-        return time_parse(since) if since else None, time_parse(until) if until else None
+        return (moment_ns(since) if since else None), (moment_ns(until) if until else None)
 
 
 class OrdersQuery(SpanQuery, frozen=True):

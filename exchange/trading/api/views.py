@@ -160,7 +160,6 @@ class OrderFillsView(MemberView):
             self.account,
             order_id=order.order_id,
             instrument=None,
-            span_ns=(None, None),
             before=query.before,
             limit=query.limit,
         )

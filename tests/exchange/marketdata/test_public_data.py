@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 from redis import Redis
 
-from matching.protocol.commands import CancelAll, Credit
+from matching.protocol.commands import CancelAll, Credit, SetPhase
 from matching.protocol.queries import Book, GetBook
+from matching.protocol.units import Phase
 from tests.exchange.conftest import Trader, Venue
 from tests.waiting import wait_until
 
@@ -123,6 +124,37 @@ def test_market_data_are_built_again_when_valkey_lost_them(
     assert get(venue, targets[2]) == before[2] | {"bid": "900"}
     for trader in pair:
         venue.engine.send(CancelAll(trader.account))
+
+
+def test_trades_join_without_gap_or_overlap(venue: Venue, pair: tuple[Trader, Trader]) -> None:
+    maker, taker = pair
+    maker.place("sell", "1000", "5", instrument="XAG-KRW")
+    for _ in range(5):
+        last = taker.place("buy", "1000", "1", instrument="XAG-KRW")
+    book, trades = "/v1/markets/XAG-KRW/book", "/v1/markets/XAG-KRW/trades"
+    wait_until(lambda: int(get(venue, book)["sequence"]) >= int(last["order_id"]))
+    whole = [one["trade_id"] for one in get(venue, f"{trades}?limit=5")["trades"]]
+    first = get(venue, f"{trades}?limit=2")
+    second = get(venue, f"{trades}?limit=3&cursor={first['next_cursor']}")
+    assert [one["trade_id"] for one in first["trades"] + second["trades"]] == whole
+
+
+def test_tickers_are_those_of_every_market(venue: Venue) -> None:
+    tickers = get(venue, "/v1/tickers")["tickers"]
+    markets = [market["symbol"] for market in get(venue, "/v1/markets")["markets"]]
+    assert [ticker["symbol"] for ticker in tickers] == markets
+    assert tickers[1] == get(venue, "/v1/markets/XAG-KRW/ticker")
+
+
+def test_status_gives_the_engines_own_phases(venue: Venue) -> None:
+    venue.engine.send(SetPhase(2, Phase.HALTED))
+    try:
+        status = get(venue, "/v1/status")
+        assert status["engine"] == "ok" and int(status["sequence"]) > 0
+        phases = {market["symbol"]: market["phase"] for market in status["markets"]}
+        assert (phases["XAU-KRW"], phases["XAG-KRW"]) == ("continuous", "halted")
+    finally:
+        venue.engine.send(SetPhase(2, Phase.CONTINUOUS))
 
 
 def test_time_is_the_servers(venue: Venue) -> None:

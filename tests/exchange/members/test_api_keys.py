@@ -84,6 +84,8 @@ def test_key_of_another_member_is_not_found(venue: Venue, keyholder: Trader) -> 
         {"expires_at": "2020-01-01T00:00:00Z"},
         {"expires_at": "2099-13-01T00:00:00Z"},
         {"expires_at": "tomorrow"},
+        {"expires_at": "2099-01-01T00:00:00"},
+        {"expires_at": "9999-12-31T23:59:59-12:00"},
         {"label": "a\nb"},
         {"secret": "mine"},
     ],

@@ -220,3 +220,51 @@ def test_money_is_conserved_between_two_members(trader: Trader, other: Trader) -
     paid = [Decimal(str(fills(one, 1)[0]["fee"])) for one in (trader, other)]
     assert paid == [Decimal("3.7"), Decimal("11.1")]
     assert before - krw() == sum(paid)
+
+
+def test_order_is_amended_and_cancelled_by_its_client_id(trader: Trader) -> None:
+    order = trader.place("buy", "95000", "0.05")
+    target = f"/v1/orders/by-client-id/{order['client_order_id']}"
+    amended = trader.send("PATCH", target, {"price": "95010", "quantity": "0.04"}).json["order"]
+    assert (amended["order_id"], amended["price"]) == (order["order_id"], "95010")
+    cancelled = trader.send("DELETE", target).json
+    assert (cancelled["order_id"], cancelled["cancelled_quantity"]) == (order["order_id"], "0.04")
+    again = trader.send("DELETE", target)
+    assert (again.status, again.code) == (404, "unknown_order")
+
+
+def test_fills_of_an_order_are_its_own(trader: Trader, other: Trader) -> None:
+    orders = [trader.place("sell", "100000", "0.02")["order_id"] for _ in range(2)]
+    for _ in range(3):
+        other.place("buy", "100000", "0.01")
+    fills(trader, 3)
+    counts = [len(trader.get(f"/v1/orders/{order}/fills")["fills"]) for order in orders]
+    assert counts == [2, 1]
+    page = trader.get(f"/v1/orders/{orders[0]}/fills?limit=1")
+    rest = trader.get(f"/v1/orders/{orders[0]}/fills?limit=5&cursor={page['next_cursor']}")
+    assert [one["order_id"] for one in page["fills"] + rest["fills"]] == [orders[0]] * 2
+    stranger = other.send("GET", f"/v1/orders/{orders[0]}/fills")
+    assert (stranger.status, stranger.code) == (404, "unknown_order")
+    trader.send("DELETE", "/v1/orders")
+
+
+def test_orders_and_fills_are_those_of_a_span(trader: Trader, other: Trader) -> None:
+    placed = [trader.place("sell", "100000", "0.01") for _ in range(3)]
+    other.place("buy", "100000", "0.03")
+    fills(trader, 3)
+    begin, end = placed[1]["accepted_at"], placed[2]["accepted_at"]
+
+    def orders(**span: str) -> list[str]:
+        query = "&".join(f"{name}={value}" for name, value in span.items())
+        return [order["order_id"] for order in trader.get(f"/v1/orders?{query}")["orders"]]
+
+    # What is sent is read to the microsecond; the engine's times are finer.
+    begin, end = (f"{each[:26]}Z" for each in (begin, end))
+    ids = [order["order_id"] for order in placed]
+    assert orders(**{"from": begin}) == ids[:0:-1]
+    assert orders(**{"from": begin, "to": end}) == [ids[1]]
+    assert orders(to=begin) == [ids[0]]
+    assert trader.get(f"/v1/fills?to={begin}")["fills"] == []
+    assert len(trader.get(f"/v1/fills?from={end}")["fills"]) == 3
+    answer = trader.send("GET", "/v1/orders?from=2026-02-30T00:00:00Z")
+    assert (answer.status, answer.code) == (400, "parameter_invalid")
