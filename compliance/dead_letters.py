@@ -71,8 +71,9 @@ def table_queue(
     error: str = "",
     woken: Callable[[Any], None] | None = None,
     task: str = "",
+    since: str = "created_at",
 ) -> Queue:
-    """Return the queue of a table with `state`, `due_at`, `attempts` and `created_at`.
+    """Return the queue of a table with `state`, `due_at` and `attempts`, made at `since`.
 
     Dead is what waits in one of the states and has failed `ATTEMPTS_DEAD` times, or is in a
     `failed` state, which names the one it goes back to. `error` is the column that says why; `task`
@@ -87,12 +88,12 @@ def table_queue(
     return Queue(
         kind=kind,
         body=lambda row: body,
-        dead=lambda: rows().filter(dead).order_by("created_at"),
+        dead=lambda: rows().filter(dead).order_by(since),
         show=lambda row: (
             row.state,
             row.attempts,
             getattr(row, error) if error else "",
-            row.created_at,
+            getattr(row, since),
         ),
         revive=lambda found: found.update(due_at=timezone.now(), **cleared),
         woken=woken or (lambda row: wake(task, str(row.pk))),

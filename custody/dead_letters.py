@@ -1,10 +1,25 @@
 """Custody's relayed work that may become a dead letter."""
 
+from typing import Any
+
+from compliance import intent_life
 from compliance.dead_letters import intent_queue, table_queue
-from custody.models import CustodyIntent, Issuance
-from custody.services.issuance import CREDIT_TASK
+from custody.models import (
+    CashDeposit,
+    CustodyIntent,
+    Issuance,
+    PaymentOrder,
+    TokenDeposit,
+    Withdrawal,
+)
+from custody.services import deposits, issuance, token_deposits, withdrawal_life
 
 BODY = "custody"
+
+
+def _signer_woken(row: Any) -> None:
+    intent_life.notify(BODY)
+
 
 QUEUES = (
     intent_queue("custody.intent", BODY, CustodyIntent.objects.all),
@@ -13,6 +28,41 @@ QUEUES = (
         BODY,
         Issuance.objects.all,
         waiting=(Issuance.State.MINTED,),
-        task=CREDIT_TASK,
+        task=issuance.CREDIT_TASK,
+    ),
+    table_queue(
+        "custody.token_deposit",
+        BODY,
+        TokenDeposit.objects.all,
+        waiting=(TokenDeposit.State.CONFIRMED,),
+        task=token_deposits.CREDIT_TASK,
+    ),
+    table_queue(
+        "custody.cash_deposit",
+        BODY,
+        lambda: CashDeposit.objects.filter(issuance=None),
+        waiting=(CashDeposit.State.ACCEPTED,),
+        task=deposits.MINT_TASK,
+        since="received_at",
+    ),
+    table_queue(
+        "custody.withdrawal",
+        BODY,
+        Withdrawal.objects.all,
+        waiting=(
+            Withdrawal.State.REQUESTED,
+            Withdrawal.State.DEBITING,
+            Withdrawal.State.COVERED,
+            Withdrawal.State.RETURNING,
+        ),
+        task=withdrawal_life.ADVANCE_TASK,
+    ),
+    table_queue(
+        "custody.payment",
+        BODY,
+        PaymentOrder.objects.all,
+        waiting=(PaymentOrder.State.DUE,),
+        error="error",
+        woken=_signer_woken,
     ),
 )
