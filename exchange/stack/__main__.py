@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from rich.console import Console
 from rich.table import Table
@@ -17,6 +18,7 @@ from exchange.stack.errors import StackError
 from exchange.stack.instance import REPOSITORY, Instance, instances_root
 from exchange.stack.process import leftovers_end, start_ticks
 from exchange.stack.processes import manage
+from exchange.stack.readiness import health_read
 from exchange.stack.stack import Stack
 
 DEFAULT_NAME = "main"
@@ -99,16 +101,26 @@ def down(chosen: argparse.Namespace) -> int:
 
 
 def status(chosen: argparse.Namespace) -> int:
-    """List the processes of an instance; the exit status is 1 when it is not running."""
+    """List the processes of an instance and what /health says of them.
+
+    The exit status is 1 when it is not running.
+    """
     instance = Instance.named(chosen.name)
     supervisor = instance.supervisor_pid()
-    table = Table("process", "pid", "state", title=f"instance {chosen.name} in {instance.home}")
-    table.add_row("supervisor", str(supervisor or "-"), "runs" if supervisor else "does not run")
+    health = _health(instance) if supervisor else None
+    said = health["processes"] if health else {}
+    title = f"instance {chosen.name} in {instance.home}"
+    table = Table("process", "pid", "state", "health", title=title)
+    runs = "runs" if supervisor else "does not run"
+    table.add_row("supervisor", str(supervisor or "-"), runs, "")
     for pid_file in sorted(instance.pids.glob("*.json")):
         record = json.loads(pid_file.read_text())
-        runs = start_ticks(record["pid"]) == record["started_ticks"]
-        table.add_row(pid_file.stem, str(record["pid"]), "runs" if runs else "ended")
+        alive = start_ticks(record["pid"]) == record["started_ticks"]
+        state = said.get(pid_file.stem, "")
+        table.add_row(pid_file.stem, str(record["pid"]), "runs" if alive else "ended", state)
     console.print(table)
+    if supervisor:
+        _health_show(health)
     return 0 if supervisor else 1
 
 
@@ -140,6 +152,29 @@ def reset(chosen: argparse.Namespace) -> int:
         console.print(f"[yellow]{name} runs elsewhere and keeps what it has: give a new instance")
         console.print(f"[yellow]a new one, for parts of another instance are refused: {url}")
     return 0
+
+
+def _health(instance: Instance) -> Any:
+    try:
+        environment = json.loads(instance.environment_file.read_text())
+    except FileNotFoundError:  # the supervisor has only begun
+        return None
+    return health_read(environment["NEXUS_WEB_URL"])
+
+
+def _health_show(health: Any) -> None:
+    """Print what the door reports: lags, dead letters, and each cause why it is not well."""
+    if health is None:
+        console.print("[yellow]the door does not answer: nothing is known of the exchange's health")
+        return
+    for name, follower in health["followers"].items():
+        console.print(f"{name:>12} is {follower['lag']} commands behind")
+    for kind, count in health["dead_letters"].items():
+        if count:
+            console.print(f"[yellow]{count} dead letters of {kind}: dead_letters_list shows them")
+    for cause in health["causes"]:
+        console.print(f"[bold red]{cause['part']}: {cause['detail']}", soft_wrap=True)
+    console.print("[green]healthy" if health["status"] == "ok" else "[bold red]not healthy")
 
 
 @contextmanager

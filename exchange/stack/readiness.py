@@ -1,9 +1,12 @@
-"""How a process of the project is told ready: by what it answers, not by having been started."""
+"""How processes of the project are told ready and well: by what they answer."""
 
+import json
 import socket
 import urllib.error
 import urllib.request
+from http import HTTPStatus
 from pathlib import Path
+from typing import Any
 
 TIMEOUT_S = 5
 _direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # loopback needs no proxy
@@ -18,6 +21,17 @@ def engine_answers(path: Path) -> bool:
         except OSError:
             return False
     return True
+
+
+def health_read(url: str) -> Any:
+    """Return what the door reports at /health as parsed JSON, or None when it does not answer."""
+    try:
+        with _direct.open(f"{url}/health", timeout=TIMEOUT_S) as response:
+            return json.load(response)
+    except urllib.error.HTTPError as refused:
+        return json.load(refused) if refused.code == HTTPStatus.SERVICE_UNAVAILABLE else None
+    except (urllib.error.URLError, OSError):
+        return None
 
 
 def web_answers(url: str) -> bool:

@@ -118,4 +118,5 @@ def test_killed_process_and_its_lag_are_named_until_it_is_back(
     assert "process:projector" in venue.send("GET", "/v1/health").json["causes"]
     venue.stack.start("projector")
     wait_until(lambda: venue.send("GET", "/health").status == 200)
-    assert venue.send("GET", "/health").json["followers"]["projector"]["lag"] == 0
+    followers = ("GET", "/health")
+    wait_until(lambda: venue.send(*followers).json["followers"]["projector"]["lag"] == 0)

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -13,6 +14,8 @@ import pytest
 from exchange.stack import Instance
 from exchange.stack.instance import BODIES, REPOSITORY
 from exchange.stack.processes import PARTS, ROWS
+from exchange.stack.readiness import health_read
+from matching.client.heartbeat import ALIVE_S
 from tests.waiting import wait_until
 
 NAME = "commanded"
@@ -70,6 +73,17 @@ def running(root: Path, instance: Instance) -> Iterator["subprocess.Popen[str]"]
         instance.erase()
 
 
+def _shown(root: Path) -> str:
+    return _stack(root, "status", "--name", NAME).stdout
+
+
+def _causes(instance: Instance) -> set[str]:
+    """Return the parts that /health finds wrong."""
+    environment = json.loads(instance.environment_file.read_text())
+    health = health_read(environment["NEXUS_WEB_URL"])
+    return {cause["part"] for cause in health["causes"]} if health else {"web"}
+
+
 def _pids(instance: Instance) -> dict[str, int]:
     return {path.stem: json.loads(path.read_text())["pid"] for path in instance.pids.glob("*.json")}
 
@@ -90,6 +104,29 @@ def test_status_lists_every_process_when_up(
     assert shown.returncode == 0
     runs = set(re.findall(r"│ (\S+) +│ \d+ +│ runs +│", shown.stdout))
     assert runs == {"supervisor", *PARTS, *(row.name for row in ROWS)}
+    wait_until(lambda: not _causes(instance), timeout_s=90)
+    well = set(re.findall(r"│ (\S+) +│ \d+ +│ runs +│ ok +│", _shown(root)))
+    assert well == {row.name for row in ROWS}
+
+
+def test_status_names_processes_that_hang(
+    root: Path, instance: Instance, running: "subprocess.Popen[str]"
+) -> None:
+    hanging = ["ledger", "custody-signer", "venue-clearing", "snapshots", "worker", "beat"]
+    pids = _pids(instance)
+    for name in hanging:
+        os.kill(pids[name], signal.SIGSTOP)
+    try:
+        expected = {f"process:{name}" for name in hanging}
+        wait_until(lambda: expected <= _causes(instance), timeout_s=4 * ALIVE_S)
+        shown = _shown(root)
+        assert "\nprocess:beat: beat shows no sign of life\n" in shown
+        assert shown.endswith("\nnot healthy\n")
+    finally:
+        for name in hanging:
+            os.kill(pids[name], signal.SIGCONT)
+    wait_until(lambda: not _causes(instance), timeout_s=90)
+    assert _shown(root).endswith("\nhealthy\n")
 
 
 def test_only_signers_were_given_a_passphrase(
