@@ -52,6 +52,11 @@ class DoorCode(StrEnum):
     NOT_YET = "not_yet"
     NOT_ADMITTED_YET = "not_admitted_yet"
     KEY_ALREADY_COLLECTED = "key_already_collected"
+    AMOUNT_INVALID = "amount_invalid"
+    BANK_ACCOUNT_UNKNOWN = "bank_account_unknown"
+    DESTINATION_IS_ACCOUNT = "destination_is_account"
+    NAME_DIFFERS = "name_differs"
+    WITHDRAWALS_HALTED = "withdrawals_halted"
     RATE_LIMITED = "rate_limited"
     INTERNAL_ERROR = "internal_error"
     NONCE_STORE_UNAVAILABLE = "nonce_store_unavailable"
@@ -108,6 +113,7 @@ _CODES: dict[HTTPStatus, tuple[Code, ...]] = {
         DoorCode.NOT_YET,
         DoorCode.NOT_ADMITTED_YET,
         DoorCode.KEY_ALREADY_COLLECTED,
+        DoorCode.WITHDRAWALS_HALTED,
         Refusal.UNKNOWN_ACCOUNT,
         Refusal.UNKNOWN_HOLDER,
         Refusal.MARKET_CLOSED,
@@ -127,6 +133,10 @@ _CODES: dict[HTTPStatus, tuple[Code, ...]] = {
     HTTPStatus.UNPROCESSABLE_ENTITY: (
         DoorCode.FIELD_INVALID,
         DoorCode.IDEMPOTENCY_KEY_REUSED,
+        DoorCode.AMOUNT_INVALID,
+        DoorCode.BANK_ACCOUNT_UNKNOWN,
+        DoorCode.DESTINATION_IS_ACCOUNT,
+        DoorCode.NAME_DIFFERS,
         Refusal.PRICE_INVALID,
         Refusal.PRICE_OUTSIDE_BAND,
         Refusal.QUANTITY_INVALID,

@@ -1,13 +1,13 @@
 """Periods that a member asks for, in trade dates of Asia/Seoul, as instants."""
 
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, datetime, time, timedelta
 
 from custody.statements import TRADE_ZONE
 from exchange.api.errors import DoorCode, Problem
+from exchange.api.times import moment_ns
 
 DAYS_MAX = 366
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,12 +30,12 @@ class Period:
     @property
     def begin_ns(self) -> int:
         """The beginning in nanoseconds since 1970."""
-        return instant_ns(self.begin)
+        return moment_ns(self.begin)
 
     @property
     def end_ns(self) -> int:
         """The end in nanoseconds since 1970."""
-        return instant_ns(self.end)
+        return moment_ns(self.end)
 
 
 def period_of(month: str | None, first: str | None, last: str | None) -> Period:
@@ -68,11 +68,6 @@ def _date(text: str) -> date:
     if not 1970 < found.year < 9999:
         raise _invalid(f"{text} lies outside of all records")
     return found
-
-
-def instant_ns(instant: datetime) -> int:
-    """Return an instant in nanoseconds since 1970, microseconds kept."""
-    return (instant - _EPOCH) // timedelta(microseconds=1) * 1_000
 
 
 def _invalid(detail: str) -> Problem:

@@ -3,11 +3,14 @@
 import csv
 import io
 from collections.abc import Iterable, Iterator
+from typing import Any
 
 from custody import statements
-from exchange.api.times import time_format
+from custody.selectors import DepositRecord
+from exchange.api.times import moment_format
 from exchange.funds.api import shapes
-from exchange.funds.periods import Period, instant_ns
+from exchange.funds.periods import Period
+from exchange.listings.decimals import decimal_format
 from exchange.listings.selectors import assets, instrument_by_id
 from exchange.trading.fees import FeeDay
 
@@ -25,7 +28,7 @@ def movement_show(one: statements.Movement) -> shapes.Movement:
         balance=asset.format(one.balance_units),
         reference=one.reference,
         sequence=str(one.sequence),
-        moved_at=time_format(instant_ns(one.time)),
+        moved_at=moment_format(one.time),
     )
 
 
@@ -88,3 +91,43 @@ def _csv_rows(shown: shapes.Statement, asset: shapes.AssetStatement) -> Iterator
             one.sequence,
         )
     yield (asset.asset, shown.last, "closing", "", asset.closing, "", shown.sequence)
+
+
+def deposit_show(one: DepositRecord) -> shapes.Deposit:
+    """Return a deposit as its member reads it."""
+    return shapes.Deposit(
+        deposit_id=one.id,
+        kind=one.kind,  # type: ignore[arg-type]  # the shape says which kinds there are
+        asset=one.code,
+        amount=decimal_format(one.amount, one.decimals),
+        state=one.state,  # type: ignore[arg-type]
+        reason=one.reason,
+        received_at=moment_format(one.received_at),
+    )
+
+
+def withdrawal_show(one: Any) -> shapes.Withdrawal:
+    """Return a withdrawal as its member reads it."""
+    return shapes.Withdrawal(
+        withdrawal_id=str(one.pk),
+        client_reference=one.client_reference,
+        kind=one.kind,
+        asset=one.asset.code,
+        amount=decimal_format(one.amount_units, one.asset.decimals),
+        destination=one.destination,
+        state=one.state,
+        reason=one.reason,
+        requested_at=moment_format(one.created_at),
+        closed_at=moment_format(one.closed_at) if one.closed_at else None,
+    )
+
+
+def bank_account_show(one: Any) -> shapes.BankAccount:
+    """Return a bank account as its member reads it."""
+    return shapes.BankAccount(
+        destination=f"{one.bank}:{one.number}",
+        bank=one.bank,
+        number=one.number,
+        holder_name=one.holder_name,
+        registered_at=moment_format(one.registered_at),
+    )

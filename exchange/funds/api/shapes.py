@@ -93,3 +93,135 @@ class Statement(msgspec.Struct, frozen=True, rename={"first": "from", "last": "t
     sequence: str
     assets: list[AssetStatement]
     fees: list[FeeDay]
+
+
+class DepositsQuery(PageQuery, frozen=True):
+    """Which page; a cursor is an instant."""
+
+
+class Deposit(msgspec.Struct, frozen=True):
+    """Something that came in: `pending` until it is yours to trade with, `review` until decided.
+
+    `deposit_id` is the bank's notice, the vault's receipt, or transaction and log on chain.
+    """
+
+    deposit_id: str
+    kind: Literal["cash", "bar", "security", "token"]
+    asset: str
+    amount: str
+    state: Literal["review", "pending", "credited", "returning", "returned"]
+    reason: str
+    received_at: str
+
+
+class Deposits(msgspec.Struct, frozen=True):
+    deposits: list[Deposit]
+    next_cursor: str | None
+
+
+class CashInstruction(msgspec.Struct, frozen=True):
+    """Pay from an account in your own name into this number, which is yours alone."""
+
+    asset: str
+    bank: str
+    number: str
+
+
+class TokenInstruction(msgspec.Struct, frozen=True):
+    """Send the token of this contract to `address`; anything else sent there is lost."""
+
+    asset: str
+    token: str
+    address: str
+
+
+class DepositInstructions(msgspec.Struct, frozen=True):
+    """Where deposits go; `cash` is null and `tokens` empty while the account is being opened."""
+
+    cash: CashInstruction | None
+    tokens: list[TokenInstruction]
+
+
+WithdrawalKind = Literal["cash", "token", "bar"]
+WithdrawalState = Literal[
+    "requested",
+    "debiting",
+    "held",
+    "covered",
+    "signed",
+    "executed",
+    "completed",
+    "returning",
+    "returned",
+    "refused",
+    "cancelled",
+]
+
+
+class RequestWithdrawal(Strict, frozen=True):
+    """A wish to take an asset out; the same again under one client_reference is one withdrawal.
+
+    `destination` of cash is a registered bank account as `bank:number`; of a token an outside
+    address with its checksum (EIP-55); of bars `<refiner>/<serial>/<year>[,...]@<pickup>`, whose
+    fine weights sum to the amount. Cash leaves in whole won.
+    """
+
+    client_reference: Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9_.:-]{1,64}$")]
+    kind: WithdrawalKind
+    asset: AssetCode
+    amount: Annotated[str, msgspec.Meta(max_length=40, examples=["50000", "1.250"])]
+    destination: Annotated[str, msgspec.Meta(min_length=1, max_length=1000)]
+
+
+class WithdrawalsQuery(PageQuery, frozen=True):
+    """Which page; a cursor is an instant."""
+
+    asset: AssetCode | None = None
+    state: WithdrawalState | None = None
+
+
+class Withdrawal(msgspec.Struct, frozen=True):
+    """A withdrawal: held by the engine, covered by settled title, signed, executed, completed.
+
+    It can be cancelled while `requested`. `refused` and `returned` say why in `reason`.
+    """
+
+    withdrawal_id: str
+    client_reference: str
+    kind: WithdrawalKind
+    asset: str
+    amount: str
+    destination: str
+    state: WithdrawalState
+    reason: str
+    requested_at: str
+    closed_at: str | None
+
+
+class Withdrawals(msgspec.Struct, frozen=True):
+    withdrawals: list[Withdrawal]
+    next_cursor: str | None
+
+
+class RegisterBankAccount(Strict, frozen=True):
+    """An account of your own at a bank, in the very name that you were identified under."""
+
+    bank: Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9_.-]{1,64}$", examples=["kb"])]
+    number: Annotated[str, msgspec.Meta(pattern=r"^[0-9-]{4,32}$", examples=["110-222-333"])]
+    holder_name: Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
+
+
+class BankAccount(msgspec.Struct, frozen=True):
+    """A bank account to which money may go; `destination` is how a withdrawal names it."""
+
+    destination: str
+    bank: str
+    number: str
+    holder_name: str
+    registered_at: str
+
+
+class BankAccounts(msgspec.Struct, frozen=True):
+    """All registered bank accounts, oldest first."""
+
+    bank_accounts: list[BankAccount]

@@ -1,0 +1,222 @@
+"""Money and metal into the house and out of it: deposits, withdrawals, bank accounts."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from custody import selectors as custody_selectors
+from custody import services as custody
+from custody.errors import NotYet
+from exchange.api.decoding import NoQuery, body_decode, query_decode
+from exchange.api.errors import DoorCode, Problem
+from exchange.api.schema import documented
+from exchange.funds.api import representation, shapes
+from exchange.funds.api.views import asset_number
+from exchange.listings.decimals import decimal_parse
+from exchange.listings.selectors import assets
+from exchange.members.api.views import MemberView
+from exchange.members.scopes import Scope
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+_CASH = "KRW"
+
+
+class DepositsView(MemberView):
+    """What came in for the member."""
+
+    scopes = {"GET": Scope.READ}
+
+    @documented(
+        "list_deposits",
+        "List deposits, newest first",
+        query=shapes.DepositsQuery,
+        answer=shapes.Deposits,
+    )
+    def get(self, request: Request) -> Response:
+        query = query_decode(request, shapes.DepositsQuery)
+        found = custody_selectors.deposits_page(
+            self.account, before=_instant(query.before), limit=query.limit
+        )
+        return Response(
+            shapes.Deposits(
+                [representation.deposit_show(one) for one in found],
+                _cursor([one.received_at for one in found], query.limit),
+            )
+        )
+
+
+class DepositInstructionsView(MemberView):
+    """Where the member's deposits go."""
+
+    scopes = {"GET": Scope.READ}
+
+    @documented(
+        "get_deposit_instructions",
+        "Get the bank account and the address to which deposits go",
+        answer=shapes.DepositInstructions,
+    )
+    def get(self, request: Request) -> Response:
+        query_decode(request, NoQuery)
+        account = custody_selectors.account_get(self.account)
+        try:
+            virtual = custody_selectors.virtual_account_get(self.account)
+            cash = shapes.CashInstruction(_CASH, virtual.bank_id, virtual.number)
+        except NotYet:
+            cash = None
+        tokens = [
+            shapes.TokenInstruction(asset.code, asset.token_address, account.address)
+            for asset in custody_selectors.assets_by_id().values()
+            if asset.kind != asset.Kind.CASH and asset.token_address
+            if account.ready and account.address
+        ]
+        return Response(shapes.DepositInstructions(cash, tokens))
+
+
+class WithdrawalsView(MemberView):
+    """What the member takes out."""
+
+    scopes = {"GET": Scope.READ, "POST": Scope.WITHDRAW}
+
+    @documented(
+        "list_withdrawals",
+        "List withdrawals, newest first",
+        query=shapes.WithdrawalsQuery,
+        answer=shapes.Withdrawals,
+    )
+    def get(self, request: Request) -> Response:
+        query = query_decode(request, shapes.WithdrawalsQuery)
+        rows = custody_selectors.withdrawals_of(
+            self.account, asset=asset_number(query.asset), state=query.state
+        )
+        before = _instant(query.before)
+        found = list((rows.filter(created_at__lt=before) if before else rows)[: query.limit])
+        return Response(
+            shapes.Withdrawals(
+                [representation.withdrawal_show(one) for one in found],
+                _cursor([one.created_at for one in found], query.limit),
+            )
+        )
+
+    @documented(
+        "request_withdrawal",
+        "Request a withdrawal (201), or get the one requested before under this reference (200)",
+        body=shapes.RequestWithdrawal,
+        answer=shapes.Withdrawal,
+        status=201,
+        also=(200,),
+    )
+    def post(self, request: Request) -> Response:
+        query_decode(request, NoQuery)
+        body = body_decode(request, shapes.RequestWithdrawal)
+        asset = next((one for one in assets().values() if one.code == body.asset), None)
+        if asset is None:
+            raise Problem(DoorCode.FIELD_INVALID, f"no asset is called {body.asset}")
+        amount_units = decimal_parse(body.amount, asset.decimals)
+        if not amount_units:
+            raise Problem(
+                DoorCode.AMOUNT_INVALID,
+                f"amount {body.amount[:40]!a} is not a positive decimal of at most "
+                f"{asset.decimals} places",
+            )
+        known = custody_selectors.withdrawals_of(self.account)
+        repeated = known.filter(client_reference=body.client_reference).exists()
+        withdrawal = custody.withdrawal_request(
+            account=self.account,
+            asset=asset.id,
+            amount_units=amount_units,
+            kind=body.kind,
+            destination=body.destination,
+            client_reference=body.client_reference,
+            actor=f"member:{self.principal.member_id}",
+        )
+        return Response(
+            representation.withdrawal_show(withdrawal),
+            status=200 if repeated else 201,
+            headers={"Location": f"/v1/withdrawals/{withdrawal.pk}"},
+        )
+
+
+class WithdrawalView(MemberView):
+    """One withdrawal of the member."""
+
+    scopes = {"GET": Scope.READ}
+
+    @documented("get_withdrawal", "Get a withdrawal", answer=shapes.Withdrawal)
+    def get(self, request: Request, withdrawal_id: UUID) -> Response:
+        query_decode(request, NoQuery)
+        found = custody_selectors.withdrawal_get(self.account, withdrawal_id)
+        return Response(representation.withdrawal_show(found))
+
+
+class WithdrawalCancelView(MemberView):
+    """The end of a withdrawal that has not begun."""
+
+    scopes = {"POST": Scope.WITHDRAW}
+
+    @documented(
+        "cancel_withdrawal",
+        "Cancel a withdrawal that is only requested; again changes nothing",
+        answer=shapes.Withdrawal,
+    )
+    def post(self, request: Request, withdrawal_id: UUID) -> Response:
+        query_decode(request, NoQuery)
+        custody.withdrawal_cancel(
+            account=self.account,
+            withdrawal_id=withdrawal_id,
+            actor=f"member:{self.principal.member_id}",
+        )
+        found = custody_selectors.withdrawal_get(self.account, withdrawal_id)
+        return Response(representation.withdrawal_show(found))
+
+
+class BankAccountsView(MemberView):
+    """Bank accounts to which the member's money may go."""
+
+    scopes = {"GET": Scope.READ, "POST": Scope.WITHDRAW}
+
+    @documented("list_bank_accounts", "List bank accounts", answer=shapes.BankAccounts)
+    def get(self, request: Request) -> Response:
+        query_decode(request, NoQuery)
+        found = custody_selectors.bank_accounts_of(self.account)
+        return Response(
+            shapes.BankAccounts([representation.bank_account_show(one) for one in found])
+        )
+
+    @documented(
+        "register_bank_account",
+        "Register a bank account in the member's own name; again returns it",
+        body=shapes.RegisterBankAccount,
+        answer=shapes.BankAccount,
+        status=201,
+    )
+    def post(self, request: Request) -> Response:
+        query_decode(request, NoQuery)
+        body = body_decode(request, shapes.RegisterBankAccount)
+        made = custody.bank_account_register(
+            account=self.account,
+            bank=body.bank,
+            number=body.number,
+            holder_name=body.holder_name,
+            actor=f"member:{self.principal.member_id}",
+        )
+        return Response(representation.bank_account_show(made), status=201)
+
+
+def _instant(cursor: int | None) -> datetime | None:
+    """Return the instant that a cursor names: microseconds since 1970. Raises `Problem`."""
+    if cursor is None:
+        return None
+    try:
+        return _EPOCH + cursor * _MICROSECOND
+    except OverflowError as error:
+        raise Problem(DoorCode.PARAMETER_INVALID, "no page begins at this cursor") from error
+
+
+def _cursor(instants: Sequence[datetime], limit: int) -> str | None:
+    if len(instants) < limit:
+        return None
+    return str((instants[-1] - _EPOCH) // _MICROSECOND)

@@ -1,0 +1,48 @@
+"""Make members of the tests' exchange ready for money, inside one process of it; prints JSON.
+
+A bank is admitted, numbers are given, and the chain's word on accounts is put in by hand, since
+this exchange has no chain; then the ledger follows the engine once.
+"""
+
+import json
+import sys
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import django
+
+django.setup()
+
+from django.core.management import call_command
+from django.utils import timezone
+
+from compliance import officer_keys
+from custody import services as custody
+from custody.models import Account, Asset
+from exchange.members import services as members
+
+ACTOR = "process:tests"
+
+
+def member_prepare(account: int) -> dict[str, Any]:
+    """Make one account ready; return a key that may withdraw, and its holder's name."""
+    address = f"0x{account:040x}"
+    Account.objects.filter(pk=account).update(registered_at=timezone.now(), address=address)
+    custody.virtual_account_open(number=account)
+    key, secret = members.api_key_create(account=account, scopes=["read", "withdraw"], actor=ACTOR)
+    return {"account": account, "access_key": key.access_key, "secret": secret}
+
+
+def main(accounts: list[int]) -> None:
+    with TemporaryDirectory() as folder:
+        key = officer_keys.key_create(Path(folder) / "bank.key")
+        custody.evidence_key_create(name="hana", kind="bank", public_key=key, actor=ACTOR)
+    for asset in Asset.objects.filter(token_address=None):
+        Asset.objects.filter(pk=asset.pk).update(token_address=f"0x{0xA0 + asset.pk:040x}")
+    print(json.dumps([member_prepare(account) for account in accounts]))
+    call_command("ledger_follow", once=True)
+
+
+if __name__ == "__main__":
+    main([int(account) for account in sys.argv[1:]])
