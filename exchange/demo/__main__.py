@@ -3,6 +3,7 @@
 The exit status is 0 only when every fill is settled and no two books differ.
 """
 
+import argparse
 import os
 import sys
 import time
@@ -25,6 +26,7 @@ from exchange.stack.process import leftovers_end
 from matching.client import EngineUnavailable
 
 NAME = "demo"
+MONTHS = 24
 OUT = REPOSITORY / "build" / "demo.json"
 
 console = Console(highlight=False)
@@ -32,8 +34,17 @@ console = Console(highlight=False)
 
 def main() -> int:
     """Run the demo and return the exit status; what goes wrong is one red line."""
+    parser = argparse.ArgumentParser(prog="python -m exchange.demo")
+    parser.add_argument(
+        "--months",
+        type=int,
+        choices=range(1, MONTHS + 1),
+        default=MONTHS,
+        metavar="1-24",
+        help="trade through so many of the last months (24)",
+    )
     try:
-        return _run()
+        return _run(parser.parse_args().months)
     except KeyboardInterrupt:
         console.print("broken off; nothing is left running")
         return 130
@@ -43,7 +54,7 @@ def main() -> int:
         return 1
 
 
-def _run() -> int:
+def _run(months: int) -> int:
     started = time.monotonic()
     # Takes a second, which one of two cores has to spare while the parts start.
     Thread(target=import_module, args=["settlement.chain.client"], daemon=True).start()
@@ -56,7 +67,7 @@ def _run() -> int:
         django.setup()
         from exchange.demo.play import play
 
-        agreed = play(stack.web_url, OUT, console, _progress)
+        agreed = play(stack.web_url, OUT, console, _progress, months)
     verdict = "[green]all books agree" if agreed else "[bold red]the books differ"
     console.print(f"{verdict}[/]; {time.monotonic() - started:.0f} s, figures in {OUT}")
     return 0 if agreed else 1

@@ -3,7 +3,7 @@
 Every step goes through the bodies' services and two officers, as it would in earnest.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from decimal import Decimal
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from django.conf import settings
 from compliance import services as compliance
 from compliance.selectors import act_get, party_get
 from custody import selectors as custody
-from custody.evidence import BANK_NOTICE, VAULT_RECEIPT
+from custody.evidence import BANK_NOTICE, REGISTRAR_NOTICE, VAULT_RECEIPT
 from exchange.demo.evidence import Sources
 from exchange.demo.officers import ENROLMENT, Officers
 from exchange.demo.trader import Trader
@@ -25,7 +25,8 @@ from exchange.members.scopes import Scope
 from exchange.members.services import api_key_create, member_admit
 from matching.protocol.units import InstrumentClass, Phase
 
-BASE_PRICES = {"XAU-KRW": Decimal(190_000), "XAG-KRW": Decimal(2_400)}
+KRW, GRAM = 10_000, 1_000
+FUNDS = {"KRW": 100_000_000 * KRW, "XAU": 500 * GRAM, "XAG": 20_000 * GRAM}
 
 
 class Market:
@@ -42,19 +43,28 @@ class Market:
         self.officers.enrol()
         self.sources.enrol()
 
-    def open(self) -> None:
-        """List the default instruments and open them by an act of the venue."""
-        for listing in default_listings(BASE_PRICES):
+    def open(self, base_prices: Mapping[str, Decimal] | None = None) -> None:
+        """List the default instruments, around the last month's prices or given ones; open them."""
+        for listing in default_listings(base_prices):
             instrument_list(listing=listing, actor=ENROLMENT)
-        for terms in self._closed():
-            self.phase_set(terms.id, Phase.CONTINUOUS, "the market opens")
+        self.reopen()
+
+    def reopen(self) -> None:
+        """Open what is closed by acts of the venue, whatever its calendar says; wait until done."""
+        self.phases_set([terms.id for terms in self._closed()], Phase.CONTINUOUS, "special session")
         wait_until(lambda: not self._closed(), "the instruments to open")
 
-    def phase_set(self, instrument: int, phase: Phase, reason: str) -> None:
-        """Move an instrument's phase by two officers of the venue, and wait until it is done."""
-        payload = {"instrument": instrument, "phase": int(phase)}
-        act_id = self.officers.decide("venue.set_phase", payload, reason)
-        wait_until(lambda: act_get(act_id).state == "executed", f"phase {phase.name}")
+    def phases_set(self, instruments: Iterable[int], phase: Phase, reason: str) -> None:
+        """Move instruments' phases by two officers of the venue, and wait until it is done."""
+        acts = [
+            self.officers.decide(
+                "venue.set_phase", {"instrument": instrument, "phase": int(phase)}, reason
+            )
+            for instrument in instruments
+        ]
+        wait_until(
+            lambda: all(act_get(act).state == "executed" for act in acts), f"phase {phase.name}"
+        )
 
     def members_admit(self, people: Mapping[str, InstrumentClass]) -> list[Trader]:
         """Identify people for classes of instruments, admit them, return each with an API key."""
@@ -86,20 +96,12 @@ class Market:
         issued = []
         for account, amounts in wishes.items():
             for code, units in amounts.items():
-                asset = custody.asset_get(code=code)
-                if asset.kind == asset.Kind.CASH:
-                    kind = BANK_NOTICE
-                    found = self.sources.cash_booked(
-                        account=account, asset=code, amount_units=units
-                    )
-                else:
-                    kind = VAULT_RECEIPT
-                    found = self.sources.bar_stored(account=account, asset=code, fine_units=units)
+                asset_id, kind, found = self._vouched(account, code, units)
                 payload = {
                     "evidence_kind": kind,
                     "evidence_id": found,
                     "account": account,
-                    "asset": asset.id,
+                    "asset": asset_id,
                     "amount_units": units,
                 }
                 self.officers.decide("custody.mint", payload, "evidence checked")
@@ -108,6 +110,18 @@ class Market:
             lambda: all(self._credited(kind, found) for kind, found in issued),
             "mints to be final on chain and credited in the engine",
         )
+
+    def _vouched(self, account: int, code: str, units: int) -> tuple[int, str, str]:
+        """Have the asset's keeper vouch for units; return the asset, the evidence's kind and id."""
+        asset = custody.asset_get(code=code)
+        match asset.kind:
+            case "cash":
+                kind, vouch = BANK_NOTICE, self.sources.cash_booked
+            case "security":
+                kind, vouch = REGISTRAR_NOTICE, self.sources.shares_booked
+            case _:
+                kind, vouch = VAULT_RECEIPT, self.sources.bars_stored
+        return asset.id, kind, vouch(account=account, asset=code, units=units)
 
     def key_make(self, account: int, label: str) -> Trader:
         """Return the member of an account with a fresh API key."""

@@ -1,15 +1,15 @@
-"""One trading session over HTTP: every kind of order, a stream of them, and some that must fail."""
+"""Orders over HTTP, checked and counted: those that must be accepted and those that must not."""
 
-import random
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from threading import Lock
 from typing import Any
 from uuid import uuid4
 
 from exchange.demo.trader import Answer, Trader
 
-GOLD, SILVER = "XAU-KRW", "XAG-KRW"
-SEED = 20260730
+GOLD, SHARE = "XAU-KRW", "GDC-KRW"
 
 
 class Unexpected(Exception):
@@ -18,20 +18,43 @@ class Unexpected(Exception):
 
 @dataclass
 class Session:
-    """What the members did and how long each order took to be acknowledged."""
+    """What the members did and how long each order took to be acknowledged; for many threads."""
 
     traders: Sequence[Trader]
-    orders: int = 0
-    refusals: dict[str, int] = field(default_factory=dict)
+    refusals: Counter[str] = field(default_factory=Counter)
+    kinds: Counter[str] = field(default_factory=Counter)
     ack_ns: list[int] = field(default_factory=list)
+    _lock: Lock = field(default_factory=Lock, repr=False)
 
-    def place(self, trader: Trader, **fields: Any) -> dict[str, Any]:
-        """Place an order that must be accepted, and return it. Raises `Unexpected`."""
+    @property
+    def orders(self) -> int:
+        """How many orders were accepted."""
+        return len(self.ack_ns)
+
+    def place(self, trader: Trader, *, may: str = "", **fields: Any) -> dict[str, Any]:
+        """Place an order, and return it, or the problem if it may be refused under the code `may`.
+
+        Raises `Unexpected`.
+        """
         answer = trader.order(**{"client_order_id": uuid4().hex, **fields})
+        if may and answer.document.get("code") == may:
+            self.refused(may, answer)
+            return answer.document
         if answer.status != 201:
             raise Unexpected(f"{trader.label} placed {fields}: {answer.status} {answer.document}")
-        self.orders += 1
-        self.ack_ns.append(answer.elapsed_ns)
+        order = answer.document
+        post_only = "post-only" if order["post_only"] else order["time_in_force"]
+        with self._lock:
+            self.kinds[f"{order['kind']} {post_only}"] += 1
+            self.ack_ns.append(answer.elapsed_ns)
+        return order
+
+    def accept(self, what: str, answer: Answer) -> dict[str, Any]:
+        """Count an answer that must be a success, and return it. Raises `Unexpected`."""
+        if answer.status != 200:
+            raise Unexpected(f"{what}: expected 200, found {answer.status} {answer.document}")
+        with self._lock:
+            self.kinds[what] += 1
         return answer.document
 
     def refused(self, code: str, answer: Answer) -> None:
@@ -39,7 +62,8 @@ class Session:
         found = answer.document.get("code")
         if not 400 <= answer.status < 500 or found != code:
             raise Unexpected(f"expected {code}, found {answer.status} {answer.document}")
-        self.refusals[code] = self.refusals.get(code, 0) + 1
+        with self._lock:
+            self.refusals[code] += 1
 
 
 def one_gram(session: Session) -> None:
@@ -53,7 +77,7 @@ def one_gram(session: Session) -> None:
 
 
 def every_kind(session: Session) -> None:
-    """Use each kind of order, each time in force, amend, cancel, and cancel all, once."""
+    """Use each kind of order and each time in force, amend, cancel, and cancel all."""
     first, second, third = session.traders[:3]
     gold = {"instrument": GOLD}
     offer = session.place(first, **gold, side="sell", price="190500", quantity="5.00")
@@ -62,52 +86,38 @@ def every_kind(session: Session) -> None:
     session.place(second, **gold, side="buy", kind="market", quantity="0.25")
     session.place(third, **gold, side="buy", price="189000", quantity="1.00", post_only=True)
     resting = session.place(third, **gold, side="buy", price="188000", quantity="1.00")
-    _accepted(third.amend(resting["order_id"], price="188500", quantity="2.00"))
-    _accepted(third.cancel(resting["order_id"]))
-    _accepted(first.amend(offer["order_id"], price="190500", quantity="1.00"))
-    session.place(
-        first,
-        **gold,
-        side="buy",
-        price="190500",
-        quantity="0.10",
-        self_trade_prevention="cancel_oldest",
-    )
+    amended = third.amend(resting["order_id"], price="188500", quantity="2.00")
+    session.accept("amend", amended)
+    session.accept("cancel", third.cancel(resting["order_id"]))
+    session.accept("amend", first.amend(offer["order_id"], price="190500", quantity="1.00"))
     for trader in (first, third):
-        _accepted(trader.cancel_all())
+        session.accept("cancel all", trader.cancel_all())
 
 
-def stream(session: Session, count: int) -> None:
-    """Place `count` seeded orders around the price in both instruments, as makers and takers."""
-    chance = random.Random(SEED)
-    for _ in range(count):
-        trader = chance.choice(session.traders)
-        side = chance.choice(("buy", "sell"))
-        ticks = chance.randrange(-20, 21)
-        force = chance.choices(("gtc", "ioc"), (85, 15))[0]
-        if chance.random() < 0.6:
-            price, quantity = 190_000 + 10 * ticks, f"0.{chance.randrange(1, 100):02d}"
-            instrument = GOLD
-        else:
-            price, quantity = 2_400 + ticks, str(chance.randrange(1, 50))
-            instrument = SILVER
-        session.place(
-            trader,
-            instrument=instrument,
-            side=side,
-            price=str(price),
-            quantity=quantity,
-            time_in_force=force,
+def every_prevention(session: Session) -> None:
+    """Let a member's bid for 1 g meet its own offer of 2 g under each self-trade prevention."""
+    member = session.traders[0]
+    for prevention, left in {
+        "cancel_newest": ["offer"],
+        "cancel_oldest": ["bid"],
+        "cancel_both": [],
+        "reduce_both": ["offer"],
+    }.items():
+        terms = {"instrument": GOLD, "price": "190500"}
+        offer = session.place(member, **terms, side="sell", quantity="2.00")
+        bid = session.place(
+            member, **terms, side="buy", quantity="1.00", self_trade_prevention=prevention
         )
-    for trader in session.traders:
-        _accepted(trader.cancel_all())
+        names = {offer["order_id"]: "offer", bid["order_id"]: "bid"}
+        closed = session.accept("cancel all", member.cancel_all())["order_ids"]
+        if [names[order_id] for order_id in closed] != left:
+            raise Unexpected(f"{prevention} left {closed} of {names}, expected {left}")
 
 
 def must_be_refused(session: Session, outsider: Trader) -> None:
     """Send what the exchange has to refuse: bad figures, another's order, a replay, no identity."""
     trader, other = session.traders[:2]
     good: dict[str, Any] = {
-        "client_order_id": uuid4().hex,
         "instrument": GOLD,
         "side": "buy",
         "price": "189000",
@@ -115,11 +125,12 @@ def must_be_refused(session: Session, outsider: Trader) -> None:
     }
 
     def order(**changes: Any) -> Callable[[], Answer]:
-        return lambda: trader.order(**{**good, "client_order_id": uuid4().hex, **changes})
+        return lambda: trader.order(**{"client_order_id": uuid4().hex, **good, **changes})
 
-    resting = session.place(other, **{**good, "client_order_id": uuid4().hex})
+    resting = session.place(other, **good)
     for code, attempt in (
         ("price_invalid", order(price="189005")),
+        ("price_invalid", order(instrument=SHARE, price="71550", quantity="1")),
         ("price_outside_band", order(price="100000")),
         ("quantity_invalid", order(quantity="0.005")),
         ("quantity_too_large", order(quantity="5000.01")),
@@ -129,15 +140,10 @@ def must_be_refused(session: Session, outsider: Trader) -> None:
         ("price_invalid", order(price="NaN")),
         ("price_invalid", order(price="1e999")),
         ("unknown_order", lambda: trader.cancel(resting["order_id"])),
-        ("not_eligible", lambda: outsider.order(**good)),
+        ("not_eligible", lambda: outsider.order(**{"client_order_id": uuid4().hex, **good})),
     ):
         session.refused(code, attempt())
     nonce = uuid4().hex
-    _accepted(trader.send("GET", "/v1/balances", nonce=nonce))
+    session.accept("read", trader.send("GET", "/v1/balances", nonce=nonce))
     session.refused("nonce_replayed", trader.send("GET", "/v1/balances", nonce=nonce))
-    _accepted(other.cancel(resting["order_id"]))
-
-
-def _accepted(answer: Answer) -> None:
-    if answer.status != 200:
-        raise Unexpected(f"expected 200, found {answer.status} {answer.document}")
+    session.accept("cancel", other.cancel(resting["order_id"]))

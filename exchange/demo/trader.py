@@ -11,6 +11,7 @@ from urllib.parse import urlencode, urlsplit
 from exchange.members.signing import request_sign
 
 TIMEOUT_S = 30
+BEHIND_ATTEMPTS = 20  # the door itself waits for the records each time
 IDLE_S = 20  # below the door's keep-alive, so that no request meets a connection being closed
 
 
@@ -49,8 +50,13 @@ class Trader:
         return self.send("POST", "/v1/orders", fields)
 
     def amend(self, order_id: str, *, price: str, quantity: str) -> Answer:
-        """Amend an order's price and open quantity."""
-        return self.send("PATCH", f"/v1/orders/{order_id}", {"price": price, "quantity": quantity})
+        """Amend an order's price and open quantity, again when records were not yet written."""
+        document = {"price": price, "quantity": quantity}
+        for _ in range(BEHIND_ATTEMPTS):
+            answer = self.send("PATCH", f"/v1/orders/{order_id}", document)
+            if answer.document.get("code") != "projection_behind":
+                break
+        return answer
 
     def cancel(self, order_id: str) -> Answer:
         """Cancel an order."""

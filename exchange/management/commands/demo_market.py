@@ -5,8 +5,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
 
-from exchange.demo.market import Market
-from exchange.demo.play import FUNDS
+from exchange.demo.market import FUNDS, Market
 from matching.protocol.units import InstrumentClass
 
 

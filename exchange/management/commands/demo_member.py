@@ -6,8 +6,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
-from exchange.demo.market import Market
-from exchange.demo.play import FUNDS
+from exchange.demo.market import FUNDS, Market
 from exchange.members.selectors import member_by_label
 from matching.protocol.units import InstrumentClass
 
