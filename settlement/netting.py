@@ -7,8 +7,8 @@ byte. What must not stand here: Django, the database, the network, keys.
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-
-from eth_abi.abi import encode
+from operator import attrgetter
+from struct import Struct
 
 from matching.protocol.events import Filled
 from matching.protocol.units import Side
@@ -19,7 +19,8 @@ DELTAS_PER_CHUNK = 600
 
 Positions = dict[tuple[int, int], int]
 
-_LEAF_TYPES = ["uint64"] * 9 + ["int256", "int256"]
+# Nine uint64 as the ABI has them, in words of 32 bytes, big-endian; the two int256 follow.
+_leaf_words = Struct(">" + 9 * "24xQ").pack
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +38,9 @@ class Obligation:
     quote_units: int
     buyer_fee_units: int
     seller_fee_units: int
+
+
+_fields = attrgetter(*Obligation.__slots__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,8 +85,9 @@ def fill_leaf(obligation: Obligation) -> bytes:
 
     The first nine are uint64, the two fees int256.
     """
-    fields = [getattr(obligation, name) for name in Obligation.__slots__]
-    return encoding.fill_leaf(encode(_LEAF_TYPES, fields))
+    *words, buyer_fee, seller_fee = _fields(obligation)
+    fees = (fee.to_bytes(32, "big", signed=True) for fee in (buyer_fee, seller_fee))
+    return encoding.fill_leaf(_leaf_words(*words) + b"".join(fees))
 
 
 def accounts_of(obligations: Iterable[Obligation]) -> set[int]:

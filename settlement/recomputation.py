@@ -8,6 +8,7 @@ anything that a web process or worker imports.
 import time
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Collection
+from functools import lru_cache
 from operator import attrgetter
 
 from django.conf import settings
@@ -27,6 +28,9 @@ POLL_S = 0.2
 TOKEN = "token:"
 
 _sequence_of = attrgetter("sequence")
+# Recovering a signer takes milliseconds; what was proven once of the same bytes stays proven, and a
+# refusal is not remembered.
+_attested = lru_cache(maxsize=100_000)(attestation_check)
 
 
 class JournaledFills:
@@ -143,7 +147,7 @@ def addresses_attested(numbers: Collection[int], trust: policy.Policy) -> dict[i
     found = {}
     for number, account in custody_selectors.accounts_by_number(numbers).items():
         found[number] = account.address or ""
-        attestation_check(
+        _attested(
             attestor=trust.attestor,
             holder=account.holder,
             account=number,
