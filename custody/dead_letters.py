@@ -2,13 +2,16 @@
 
 from typing import Any
 
+from django.utils import timezone
+
 from compliance import intent_life
-from compliance.dead_letters import intent_queue, table_queue
+from compliance.dead_letters import ATTEMPTS_DEAD, Queue, intent_queue, table_queue
 from custody.models import (
     CashDeposit,
     CustodyIntent,
     Issuance,
     PaymentOrder,
+    ReleaseDue,
     TokenDeposit,
     Withdrawal,
 )
@@ -63,6 +66,16 @@ QUEUES = (
         PaymentOrder.objects.all,
         waiting=(PaymentOrder.State.DUE,),
         error="error",
+        woken=_signer_woken,
+    ),
+    Queue(
+        kind="custody.release",
+        body=lambda release: BODY,
+        dead=lambda: ReleaseDue.objects.filter(
+            signature=None, attempts__gte=ATTEMPTS_DEAD
+        ).order_by("created_at"),
+        show=lambda release: ("due", release.attempts, release.error, release.created_at),
+        revive=lambda rows: rows.update(attempts=0, error="", due_at=timezone.now()),
         woken=_signer_woken,
     ),
 )

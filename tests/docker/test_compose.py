@@ -68,8 +68,10 @@ def test_command_exists(name: str) -> None:
 
 
 def test_set_up_carries_out_every_step() -> None:
+    """But for the limits of a development's exchange: here two officers allow every payment."""
     steps = SERVICES["set-up"]["command"][4:]
-    assert [step for step in steps if step != "lane_fund"] == [step.name for step in STEPS]
+    expected = [step.name for step in STEPS if step.name != "limits_init"]
+    assert [step for step in steps if step != "lane_fund"] == expected
 
 
 def test_only_a_bodys_signer_and_set_up_see_its_keys() -> None:

@@ -83,6 +83,16 @@ def test_intent_is_due_again_when_the_contract_refuses_it(house: House) -> None:
     assert not CarriedIntent.objects.exists()
 
 
+def test_others_are_carried_when_one_intent_cannot_even_be_encoded(house: House) -> None:
+    poison, intent = opening(house), opening(house)
+    CustodyIntent.objects.filter(pk=poison.pk).update(target="nowhere")
+    executed(house, intent)
+    poison.refresh_from_db()
+    assert (poison.state, used(house, poison)) == (IntentState.SIGNED, False)
+    assert poison.attempts >= 1 and poison.error
+    assert ChainTransaction.objects.filter(lane="intents").count() == 1
+
+
 def test_intent_is_due_again_when_its_transaction_reverts(house: House) -> None:
     intent = opening(house)
     house.rpc("evm_setAutomine", False)
