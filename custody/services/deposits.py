@@ -145,7 +145,7 @@ def deposit_accept_act(act_id: UUID, payload: dict[str, Any]) -> dict[str, Any]:
     deposit.act_id = act_id
     deposit.save(update_fields=["state", "account", "reason", "act"])
     if issuance := _issuance(deposit):
-        CustodyIntent.objects.filter(pk=issuance.intent_id).update(due_at=timezone.now())
+        CustodyIntent.objects.filter(issuance=issuance).update(due_at=timezone.now())
         intent_life.notify(BODY)
     _audit(deposit, "process:custody", "cash_deposit.accepted", {"act": str(act_id)})
     wake(MINT_TASK, deposit.pk)

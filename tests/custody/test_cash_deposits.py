@@ -238,7 +238,7 @@ def test_officers_send_a_deposit_back_to_its_payer(
 
 def test_bank_account_is_the_members_own(counter: Counter) -> None:
     account = counter.account.pk
-    own = {"account": account, "bank": "kb", "actor": "process:test"}
+    own: dict[str, Any] = {"account": account, "bank": "kb", "actor": "process:test"}
     again = services.bank_account_register(**own, number="110-222-333", holder_name=NAME)
     assert f"{again.bank}:{again.number}" == HOME
     with pytest.raises(NameDiffers):
