@@ -18,7 +18,7 @@ from django.utils import timezone
 
 from compliance import intent_life
 from compliance.acts import signature_verify
-from compliance.canonical import canonical_json
+from compliance.canonical import JSON, canonical_json
 from compliance.errors import Forbidden, Invalid, NotFound, SignatureInvalid
 from compliance.intents import IntentState
 from compliance.models import Act, Officer, RegistryIntent
@@ -130,7 +130,7 @@ def counts(queues: Iterable[Queue]) -> dict[str, int]:
 
 def requeue_message(*, kind: str, identifier: str, reason: str) -> bytes:
     """Return the bytes that an officer signs to set a dead letter of this instance going again."""
-    said = {
+    said: JSON = {
         "instance": str(settings.INSTANCE_ID),
         "kind": kind,
         "id": identifier,

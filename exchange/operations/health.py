@@ -27,6 +27,7 @@ from exchange.operations.shapes import (
     State,
 )
 from exchange.operations.sweeps import failures_read, sweeps_read
+from exchange.settings.tasks import SWEEPS
 from exchange.trading.selectors import oldest_fill_ns, projector_position
 from matching.client import (
     EngineUnavailable,
@@ -223,10 +224,7 @@ def _followers_judge(followers: Mapping[str, FollowerHealth]) -> list[Cause]:
 
 
 def _sweeps_judge(sweeps: Mapping[str, float]) -> list[Cause]:
-    limits = {
-        name: settings.HEALTH_SWEEP_MAX_S + float(entry["schedule"])
-        for name, entry in settings.CELERY_BEAT_SCHEDULE.items()
-    }
+    limits = {name: settings.HEALTH_SWEEP_MAX_S + every_s for name, every_s in SWEEPS.items()}
     return [
         Cause(f"sweep:{name}", f"{name} last succeeded {age:.0f} s ago")
         for name, age in sorted(sweeps.items())

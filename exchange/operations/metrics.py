@@ -53,7 +53,7 @@ def exposition() -> bytes:
     door = measures.REGISTRY
     if os.environ.get(_SHARED):
         door = CollectorRegistry()
-        MultiProcessCollector(door)
+        MultiProcessCollector(door)  # type: ignore[no-untyped-call]
     exchange = CollectorRegistry()
     exchange.register(_Exchange())
     return generate_latest(exchange) + generate_latest(door)

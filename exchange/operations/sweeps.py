@@ -10,7 +10,7 @@ import redis
 from celery import signals
 
 from exchange.api.valkey import key, valkey
-from exchange.settings.tasks import CELERY_BEAT_SCHEDULE
+from exchange.settings.tasks import SWEEPS
 from matching.client import beat
 
 NOTE_EVERY_S = 1.0
@@ -48,14 +48,14 @@ def _alive(**given: Any) -> None:
 def _begun(**given: Any) -> None:
     """Let the first sweep's time run from now: it may never come."""
     with valkey().pipeline(transaction=False) as pipeline:
-        for name in CELERY_BEAT_SCHEDULE:
+        for name in SWEEPS:
             pipeline.hsetnx(key("sweeps"), name, str(time.time()))
         _attempt(pipeline.execute)
 
 
 def _succeeded(sender: Any = None, **given: Any) -> None:
     name = str(sender.name)
-    if name not in CELERY_BEAT_SCHEDULE or time.monotonic() < _noted_at.get(name, 0) + NOTE_EVERY_S:
+    if name not in SWEEPS or time.monotonic() < _noted_at.get(name, 0) + NOTE_EVERY_S:
         return
     _noted_at[name] = time.monotonic()
     _attempt(lambda: valkey().hset(key("sweeps"), name, str(time.time())))

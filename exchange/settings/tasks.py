@@ -27,7 +27,7 @@ CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_TIMEZONE = "UTC"
 # Every body's sweeper, whatever was woken or lost; a sweep that waited too long is left out. The
 # number is the seconds between two.
-_SWEEPS = {
+SWEEPS = {
     "compliance.sweep": 2.0,
     "custody.revenue_sweep": 600.0,
     "custody.sweep": 2.0,
@@ -42,5 +42,5 @@ _SWEEPS = {
 }
 CELERY_BEAT_SCHEDULE: dict[str, dict[str, object]] = {
     name: {"task": name, "schedule": seconds, "options": {"expires": max(5.0, seconds)}}
-    for name, seconds in _SWEEPS.items()
+    for name, seconds in SWEEPS.items()
 }

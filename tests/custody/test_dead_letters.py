@@ -37,7 +37,7 @@ def ready(chain: None, signer: CustodySigner, engine_client: EngineClient) -> Ac
 
 
 def _minted(
-    signer: CustodySigner, bank: Witness, officers: list[Desk], account: int, units: int
+    signer: CustodySigner, bank: Witness, officers: tuple[Desk, Desk], account: int, units: int
 ) -> Issuance:
     """Return an issuance of KRW whose mint the chain holds."""
     document = notice(bank, account, units)
@@ -64,7 +64,7 @@ def poison(
     signer: CustodySigner, bank: Witness, carol: Desk, dave: Desk, ready: Account
 ) -> Issuance:
     """A confirmed mint for an account which the engine, other than the rows say, does not know."""
-    issuance = _minted(signer, bank, [carol, dave], ready.pk, 1_000_000)
+    issuance = _minted(signer, bank, (carol, dave), ready.pk, 1_000_000)
     stranger = services.account_open(holder=8_200_000)
     Account.objects.filter(pk=stranger.pk).update(
         address="0x" + "7" * 40, engine_sequence=1, registered_at=timezone.now()
@@ -96,7 +96,7 @@ def _requeue(kind: str, identifier: object, officer: Desk) -> None:
 def test_others_go_on_while_one_credit_fails_again_and_again(
     signer: CustodySigner, bank: Witness, carol: Desk, dave: Desk, ready: Account, poison: Issuance
 ) -> None:
-    other = _minted(signer, bank, [carol, dave], ready.pk, 2_000_000)
+    other = _minted(signer, bank, (carol, dave), ready.pk, 2_000_000)
     Issuance.objects.update(due_at=timezone.now())
     services.sweep()
     other.refresh_from_db()
