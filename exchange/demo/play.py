@@ -68,7 +68,7 @@ def play(base_url: str, out: Path, console: Console, progress: Progress, months_
         session.every_prevention(traded)
         session.must_be_refused(traded, outsider)
     with progress("settling on chain until final"):
-        wait_until(_all_settled, "every fill to be final on chain", timeout_s=120)
+        wait_until(_all_settled, "every fill to be final on chain")
     with progress("comparing engine, ledger, chain, vault, registrar and bank"):
         compared = reconcile().report
     found = report.figures(traded, compared)

@@ -10,7 +10,7 @@ class TookTooLong(Exception):
     """A condition did not come true in time; the message says which."""
 
 
-def wait_until(condition: Callable[[], bool], what: str, timeout_s: float = 60.0) -> None:
+def wait_until(condition: Callable[[], bool], what: str, timeout_s: float = 180.0) -> None:
     """Return once `condition` holds. Raises `TookTooLong` naming `what`."""
     deadline = time.monotonic() + timeout_s
     while not condition():

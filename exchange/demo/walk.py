@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 from exchange.demo.market import Market
@@ -27,7 +28,7 @@ from matching.protocol.units import price_step_ticks
 
 CONNECTIONS = 8
 QUOTES_A_SIDE = 4
-ORDERS_A_MONTH = 5
+ORDERS_A_MONTH = 4
 # Of one order, in whole KRW.
 VALUE_LOW, VALUE_HIGH = 200_000, 2_000_000
 # Of a month's move of a share, in parts of a hundred.
@@ -51,7 +52,7 @@ class Spot:
 
     def lots(self, chance: random.Random) -> int:
         """Draw a quantity worth what one order is worth."""
-        units = chance.randrange(VALUE_LOW, VALUE_HIGH) * 10**self.terms.quote.decimals
+        units: int = chance.randrange(VALUE_LOW, VALUE_HIGH) * 10**self.terms.quote.decimals
         return max(1, units // (self.around * self.terms.quote_units_per_tick_lot))
 
 
@@ -91,8 +92,8 @@ class Walk:
                 market.reopen()
                 self._each(self._cancel)
                 spots = self._rebase(month)
-                self._each(lambda member, spots=spots: self._quote(member, spots))
-                self._each(lambda member, spots=spots: self._trade(member, spots))
+                self._each(partial(self._quote, spots))
+                self._each(partial(self._trade, spots))
                 for symbol, ticks in last_prices().items():
                     price = Decimal(spots[symbol].terms.tick.format(ticks))
                     self.path.setdefault(symbol, []).append(price)
@@ -119,7 +120,7 @@ class Walk:
     def _cancel(self, member: Member) -> None:
         self.session.accept("cancel all", member.trader.cancel_all())
 
-    def _quote(self, member: Member, spots: Mapping[str, Spot]) -> None:
+    def _quote(self, spots: Mapping[str, Spot], member: Member) -> None:
         if member.quotes is None:
             return
         spot = spots[member.quotes]
@@ -134,7 +135,7 @@ class Walk:
                     post_only=member.chance.random() < 0.5,
                 )
 
-    def _trade(self, member: Member, spots: Mapping[str, Spot]) -> None:
+    def _trade(self, spots: Mapping[str, Spot], member: Member) -> None:
         for _ in range(ORDERS_A_MONTH):
             symbol = member.chance.choice(list(spots))
             spot = spots[symbol]
