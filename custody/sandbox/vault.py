@@ -52,7 +52,7 @@ class Vault:
             flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
             with open(os.open(folder / f"{role}.key", flags, 0o600), "w") as file:
                 file.write(Ed25519PrivateKey.generate().private_bytes_raw().hex())
-        state = {"vault": name, "auditor": auditor, "instance": str(instance)}
+        state: dict[str, Any] = {"vault": name, "auditor": auditor, "instance": str(instance)}
         state |= {"custody_key": "", "bars": {}, "releases": {}}
         (folder / "vault.json").write_text(json.dumps(state))
         return cls(folder)

@@ -85,12 +85,12 @@ def withdrawal_give_back(withdrawal: Withdrawal) -> None:
     event = answer.events[0]
     if not isinstance(event, Credited | ReferenceRepeated):
         raise Conflict(f"engine refused to give withdrawal {withdrawal.pk} back: {event}")
-    repeated = isinstance(event, ReferenceRepeated)
+    sequence = event.sequence if isinstance(event, ReferenceRepeated) else answer.sequence
     with transaction.atomic():
         locked = locks.withdrawal_lock(withdrawal.pk)
         if locked.state == State.RETURNED:
             return
-        locked.return_sequence = event.sequence if repeated else answer.sequence
+        locked.return_sequence = sequence
         locked.save(update_fields=["return_sequence"])
         close(locked, State.RETURNED)
         audit(locked, "withdrawal.returned", {"reason": locked.reason})

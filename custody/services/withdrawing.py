@@ -72,8 +72,8 @@ def _debit(withdrawal: Withdrawal) -> None:
         if locked.state != State.DEBITING:
             return
         if isinstance(event, Debited | ReferenceRepeated):
-            repeated = isinstance(event, ReferenceRepeated)
-            locked.engine_sequence = event.sequence if repeated else answer.sequence
+            repeated = event.sequence if isinstance(event, ReferenceRepeated) else 0
+            locked.engine_sequence = repeated or answer.sequence
             move(locked, State.HELD)
             audit(locked, "withdrawal.held", {"sequence": locked.engine_sequence})
         elif isinstance(event, Refused):

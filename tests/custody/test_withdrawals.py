@@ -253,7 +253,7 @@ def test_wish_is_cancelled_before_the_debit_only(
     member: Account, engine_client: EngineClient
 ) -> None:
     first, second = _wish(member), _wish(member, client_reference="W2")
-    arguments = {"account": member.pk, "actor": "member:test"}
+    arguments: dict[str, Any] = {"account": member.pk, "actor": "member:test"}
     for _ in range(2):
         services.withdrawal_cancel(withdrawal_id=first.pk, **arguments)
     services.withdrawal_advance(withdrawal_id=first.pk)

@@ -2,6 +2,7 @@
 
 import secrets
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.db import connection, transaction
@@ -87,7 +88,7 @@ def _forged(house: House, receiver: str) -> None:
     nonce = client.nonce_read(node, _payer(), "pending")
     fees = client.fees_suggest(node)
     built = lane.transaction_build(receiver, creation, nonce, 10**6, *fees, client.chain_id(node))
-    raw, digest = lane.transaction_sign(key, {**built, "to": b""})
+    raw, digest = lane.transaction_sign(key, {**built, "to": ""})
     assert lane.broadcast(node, raw).accepted
     found = house.rpc("eth_getTransactionReceipt", "0x" + digest.hex())
     words = [int(_payer(), 16), int(receiver, 16), 77]
@@ -112,8 +113,8 @@ def test_deposit_waits_for_its_confirmations(house: House, settings: Settings) -
 
 def test_deposit_of_other_content_under_a_known_event_is_refused(house: House) -> None:
     member = house.member()
-    event = {"transaction_hash": "0x" + 64 * "1", "log_index": 0, "block_number": 1}
-    terms = {"account": member, "asset": XAU, "sender": _payer(), **event}
+    event: dict[str, Any] = {"transaction_hash": "0x" + 64 * "1", "log_index": 0, "block_number": 1}
+    terms: dict[str, Any] = {"account": member, "asset": XAU, "sender": _payer(), **event}
     custody_services.token_deposit_receive(amount_units=5, **terms)
     with pytest.raises(Conflict), transaction.atomic():
         custody_services.token_deposit_receive(amount_units=6, **terms)
