@@ -72,8 +72,8 @@ WORKER_OPTIONS = ("--concurrency=2", "--loglevel=INFO", "--without-gossip", "--w
 WEB_OPTIONS = (
     f"--bind={WEB_ADDRESS}",
     "--workers=2",
-    "--worker-class=gthread",
-    "--threads=4",
+    "--worker-class=exchange.web_worker.LingeringWorker",
+    "--threads=12",
     "--preload",
     "--keep-alive=30",
     "--no-control-socket",
