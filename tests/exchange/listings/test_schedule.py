@@ -8,9 +8,11 @@ import pytest
 from django.db import IntegrityError, transaction
 
 from compliance.models import Act, AuditRecord
+from exchange.api.errors import Problem
 from exchange.listings import services
 from exchange.listings.calendars import Session, sessions_compute, trade_date
 from exchange.listings.models import Calendar, Instrument, TradingSession
+from exchange.listings.selectors import instruments, price_parse
 from matching.client import EngineClient, engine
 from matching.protocol.commands import SetPhase
 from matching.protocol.queries import GetInstruments, Instruments
@@ -202,6 +204,22 @@ def test_base_price_moves_the_band_in_rows_and_engine(
     services.instrument_rebase(
         instrument_id=share.id, base_price_ticks=71_500, actor="process:test"
     )
+
+
+def test_price_is_judged_by_the_band_as_it_is_when_it_has_just_moved(
+    markets: dict[str, Instrument],
+) -> None:
+    share = markets[SHARE]
+    terms = instruments(fresh=True)[SHARE]
+    assert price_parse(terms, "92900") == 92_900
+    with pytest.raises(Problem, match=r"price_outside_band.* outside 50100 to 92900"):
+        price_parse(terms, "93000")
+    with pytest.raises(Problem, match="price_invalid: price 71550 is not a multiple of 100"):
+        price_parse(terms, "71550")
+    services.instrument_rebase(
+        instrument_id=share.id, base_price_ticks=90_000, actor="process:test"
+    )
+    assert price_parse(terms, "93000") == 93_000
 
 
 def test_session_is_refused_by_the_database_when_it_is_doubled_or_ends_before_it_begins(
