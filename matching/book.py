@@ -48,13 +48,46 @@ class BookSide:
         if not level:
             self.drop(key)
 
-    def remove_oldest(self, key: int, order_ids: list[int]) -> None:
-        """Take out orders that were filled, and their level when they were all that was there."""
-        level = self.levels[key]
-        for order_id in order_ids:
-            del level[order_id]
+    def take(
+        self, limit_key: int, lots: int, holder: int
+    ) -> tuple[list[tuple[Order, int, int]], Order | None]:
+        """Take up to `lots` from the orders up to `limit_key`, best level first, oldest first.
+
+        Returns (order, lots taken, lots left) of each, and the order of `holder` that ended it, if
+        one did. An order with nothing left is out of the book; the others know what is left.
+        """
+        taken: list[tuple[Order, int, int]] = []
+        while lots and self.best <= limit_key:
+            level = self.levels[self.best]
+            done = 0
+            for order in level.values():
+                if order.holder == holder:
+                    self._remove_oldest(level, done)
+                    return taken, order
+                left = order.remaining_lots - lots
+                if left > 0:
+                    order.remaining_lots = left
+                    taken.append((order, lots, left))
+                    lots = 0
+                    break
+                taken.append((order, order.remaining_lots, 0))
+                lots = -left
+                done += 1
+                if not lots:
+                    break
+            self._remove_oldest(level, done)
+        return taken, None
+
+    def oldest(self) -> Order:
+        """Return the order that is next to trade."""
+        return next(iter(self.levels[self.best].values()))
+
+    def _remove_oldest(self, level: OrderedDict[int, Order], count: int) -> None:
+        """Take so many orders out of the best level, and the level when that was all."""
+        for _ in range(count):
+            level.popitem(last=False)
         if not level:
-            self.drop(key)
+            self.drop(self.best)
 
     def drop(self, key: int) -> None:
         """Take out a level that has become empty."""

@@ -63,46 +63,60 @@ class Taker:
 
 def take(state: State, taker: Taker, limit_key: int, events: list[AnyEvent]) -> None:
     """Match the taker against all levels up to `limit_key` (ask price, or negated bid price)."""
-    opposite = taker.opposite
+    book, opposite = taker.book, taker.opposite
+    holder = taker.account.holder.id
     while taker.remaining and taker.reason is None and opposite.best <= limit_key:
-        own = _take_level(state, taker, opposite.best, events)
+        lots, key = taker.remaining, limit_key
+        if taker.by_cash:
+            key = opposite.best
+            cash = taker.account.available.get(book.quote_asset, 0)
+            lots = min(lots, affordable_lots(book, abs(key), cash))
+            if not lots:
+                _end_for_cash(state, taker, opposite.oldest(), events)
+                continue
+        taken, own = opposite.take(key, lots, holder)
+        if taken:
+            _fill(state, taker, taken, events)
         if own is not None:
             _prevent(state, taker, own, events)
 
 
-def _take_level(state: State, taker: Taker, key: int, events: list[AnyEvent]) -> Order | None:
-    """Fill the taker from one level, oldest first, up to an own order, which is returned.
+def _end_for_cash(state: State, taker: Taker, maker: Order, events: list[AnyEvent]) -> None:
+    """End a taker who cannot pay for one lot more; an own order in its way comes first."""
+    if maker.holder == taker.account.holder.id:
+        _prevent(state, taker, maker, events)
+    else:
+        taker.reason = CancelReason.INSUFFICIENT
+
+
+def _fill(
+    state: State, taker: Taker, taken: list[tuple[Order, int, int]], events: list[AnyEvent]
+) -> None:
+    """Turn what was taken into fills.
 
     Makers are paid fill by fill; what the taker and revenue give and get is moved once, in sum.
     """
-    book, account, side = taker.book, taker.account, taker.side
-    accounts, holder, buying = state.accounts, account.holder.id, side is _BUY
-    instrument, order_id, account_id = book.instrument, taker.order_id, account.id
-    price = abs(key)
-    base_per_lot, quote_per_lot = book.base_units_per_lot, price * book.quote_units_per_tick_lot
-    taker_ppm, fill_id, remaining = book.taker_fee_ppm, state.fills, taker.remaining
+    book, side, order_id, account_id = taker.book, taker.side, taker.order_id, taker.account.id
+    instrument, base_per_lot = book.instrument, book.base_units_per_lot
+    unit, taker_ppm, selling = book.quote_units_per_tick_lot, book.taker_fee_ppm, side is _BUY
+    accounts, fill_id, remaining = state.accounts, state.fills, taker.remaining
     quotes = maker_fees = taker_fees = 0
-    own = None
-    closed: list[int] = []
-    for maker in taker.opposite.levels[key].values():
-        if maker.holder == holder:
-            own = maker
-            break
-        lots = open_lots = maker.remaining_lots
-        if remaining < lots:
-            lots = remaining
-        if taker.by_cash:
-            cash = account.available.get(book.quote_asset, 0) - quotes - taker_fees
-            lots = min(lots, affordable_lots(book, price, cash))
-            if not lots:
-                taker.reason = CancelReason.INSUFFICIENT
-                break
-        quote = lots * quote_per_lot
+    for maker, lots, left in taken:
+        price = maker.price_ticks
+        base = lots * base_per_lot
+        quote = lots * price * unit
         maker_fee, taker_fee = fill_fees(quote, maker.maker_fee_ppm, taker_ppm)
-        maker_left = open_lots - lots
-        _pay(accounts[maker.account], book, maker, buying, maker_left, lots, quote, maker_fee)
-        if not maker_left:
-            closed.append(maker.id)
+        account = accounts[maker.account]
+        if selling:
+            freed = base
+            account.held[book.base_asset] -= base
+            account.available[book.quote_asset] += quote - maker_fee
+        else:
+            freed = _pay_buyer(account, book, maker, left, base, quote + maker_fee)
+        if left:
+            maker.held_units -= freed
+        else:
+            del account.orders[maker.id]
         fill_id += 1
         remaining -= lots
         quotes += quote
@@ -110,60 +124,32 @@ def _take_level(state: State, taker: Taker, key: int, events: list[AnyEvent]) ->
         taker_fees += taker_fee
         events.append(
             Filled(
-                fill_id, instrument, price, lots, lots * base_per_lot, quote, side,
-                maker.id, order_id, maker.account, account_id, maker_fee, taker_fee,
-                maker_left, remaining,
+                fill_id, instrument, price, lots, base, quote, side, maker.id, order_id,
+                maker.account, account_id, maker_fee, taker_fee, left, remaining,
             )
         )  # fmt: skip
-        if not remaining:
-            break
-    if quotes:
-        state.fills = fill_id
-        book.last_price_ticks = price
-        taker.opposite.remove_oldest(key, closed)
-        _collect(state, taker, taker.remaining - remaining, quotes, maker_fees, taker_fees)
-        taker.remaining = remaining
-    return own
+    book.last_price_ticks = price
+    state.fills = fill_id
+    _collect(state, taker, taker.remaining - remaining, quotes, maker_fees, taker_fees)
+    taker.remaining = remaining
 
 
-def _pay(
-    account: Account,
-    book: Book,
-    maker: Order,
-    selling: bool,
-    left: int,
-    lots: int,
-    quote: int,
-    fee: int,
-) -> None:
-    """Move what a maker gives and gets in one fill, out of its hold; forget an order that is done.
-
-    The base that a seller gives is all that it held for these lots.
-    """
-    available = account.available
-    if selling:
-        freed = lots * book.base_units_per_lot
-        account.held[book.base_asset] -= freed
-        available[book.quote_asset] += quote - fee
-    else:
-        freed = maker.held_units
-        if left:
-            freed -= book.hold_units(_BUY, maker.price_ticks, left, maker.hold_ppm)
-        assert freed >= quote + fee, "a hold must cover its fills"
-        account.held[book.quote_asset] -= freed
-        available[book.quote_asset] += freed - quote - fee
-        available[book.base_asset] += lots * book.base_units_per_lot
+def _pay_buyer(account: Account, book: Book, maker: Order, left: int, base: int, owed: int) -> int:
+    """Give a resting buyer its base, take what it owes out of its hold; return the units freed."""
+    freed = maker.held_units
     if left:
-        maker.remaining_lots = left
-        maker.held_units -= freed
-    else:
-        del account.orders[maker.id]
+        freed -= book.hold_units(_BUY, maker.price_ticks, left, maker.hold_ppm)
+    assert freed >= owed, "a hold must cover its fills"
+    account.held[book.quote_asset] -= freed
+    account.available[book.quote_asset] += freed - owed
+    account.available[book.base_asset] += base
+    return freed
 
 
 def _collect(
     state: State, taker: Taker, lots: int, quotes: int, maker_fees: int, taker_fees: int
 ) -> None:
-    """Move what the taker gives and gets in the fills of a level, and all fees to revenue."""
+    """Move what the taker gives and gets in all these fills, and the fees to revenue."""
     book, available, revenue = taker.book, taker.account.available, state.accounts.revenue
     base = lots * book.base_units_per_lot
     if taker.side is _BUY:

@@ -1,5 +1,7 @@
 """Placing and amending orders; the way to rest is kept short, for it is most of the flow."""
 
+from msgspec.structs import astuple
+
 from matching.accounts import Account
 from matching.book import NO_LEVEL, Book
 from matching.engine.fills import Taker, resize, take, unfillable
@@ -34,35 +36,29 @@ _ANY_PRICE = NO_LEVEL - 1
 
 def place_order(state: State, sequence: int, command: PlaceOrder) -> Events:
     """Accept, repeat or refuse an order; `sequence` becomes its id."""
-    account = state.accounts.get(command.account)
+    number, name, instrument, side, kind, force, price, lots, post_only, _, _ = astuple(command)
+    account = state.accounts.get(number)
     if account is None:
-        return refused(Refusal.UNKNOWN_ACCOUNT, f"account {command.account} is not open")
-    name = command.client_order_id
-    known = account.ids.get(name) or account.older_ids.get(name)
-    if known is not None:
-        return _repeated(known, command)
-    book = state.books.get(command.instrument)
+        return refused(Refusal.UNKNOWN_ACCOUNT, f"account {number} is not open")
+    if name in account.ids or name in account.older_ids:
+        return _repeated(account.ids.get(name) or account.older_ids[name], command)
+    book = state.books.get(instrument)
     if book is None:
-        return refused(
-            Refusal.UNKNOWN_INSTRUMENT, f"instrument {command.instrument} is not defined"
-        )
-    price = command.price_ticks
-    lots = command.quantity_lots
-    force = command.time_in_force
+        return refused(Refusal.UNKNOWN_INSTRUMENT, f"instrument {instrument} is not defined")
     holder = account.holder
     if not (
-        command.kind is _LIMIT
-        and (force is _GTC or not command.post_only)
-        and book.allows(price)
+        kind is _LIMIT
+        and (force is _GTC or not post_only)
+        and book.low <= price <= book.high
         and 0 < lots <= book.quantity_lots_max
         and book.phase is _CONTINUOUS
         and account.trades
         and holder.allowed & book.class_bit
         and is_client_order_id(name)
+        and (not book.tick_table or book.allows(price))
     ):
         refusal = order_refusal(account, book, command)
         return refusal or _take(state, account, book, _accept(sequence, command), _ANY_PRICE)
-    side = command.side
     notional = price * lots * book.quote_units_per_tick_lot
     if side is _BUY:
         asset = book.quote_asset
@@ -72,14 +68,15 @@ def place_order(state: State, sequence: int, command: PlaceOrder) -> Events:
         asset = book.base_asset
         held = lots * book.base_units_per_lot
         key, own, opposite = price, book.asks, book.bids
-    if notional > UNITS_MAX or held > account.available.get(asset, 0):
+    free = account.available.get(asset, 0) - held
+    if notional > UNITS_MAX or free < 0:
         return hold_refusal(account, asset, notional, held)
     accepted = _accept(sequence, command)
     if opposite.best <= -key or force is not _GTC:
         return _take(state, account, book, accepted, -key)
     order = Order(
         sequence,
-        account.id,
+        number,
         holder.id,
         side,
         price,
@@ -89,7 +86,7 @@ def place_order(state: State, sequence: int, command: PlaceOrder) -> Events:
         book.hold_ppm,
         accepted,
     )
-    account.available[asset] -= held
+    account.available[asset] = free
     account.held[asset] += held
     account.ids[name] = accepted
     account.orders[sequence] = order
@@ -102,20 +99,8 @@ def place_order(state: State, sequence: int, command: PlaceOrder) -> Events:
 
 
 def _accept(sequence: int, command: PlaceOrder) -> OrderAccepted:
-    return OrderAccepted(
-        sequence,
-        command.account,
-        command.client_order_id,
-        command.instrument,
-        command.side,
-        command.kind,
-        command.time_in_force,
-        command.price_ticks,
-        command.quantity_lots,
-        command.post_only,
-        command.self_trade_prevention,
-        command.medium,
-    )
+    # An acceptance is the order behind its number, field by field (a test compares them).
+    return OrderAccepted(sequence, *astuple(command))
 
 
 def _repeated(known: OrderAccepted, command: PlaceOrder) -> Events:

@@ -1,7 +1,8 @@
 """The engine without its socket, beside order books from PyPI: one flow, one core, the same run.
 
 The engine does more than its peers: balances, fees, bands, self-trade prevention, client order ids
-and an event for everything. Time is the process's own, so that the neighbours' load counts less.
+and an event for everything. Our book alone does what they do, and is measured too. Time is the
+process's own, so that the neighbours' load counts less.
 """
 
 import gc
@@ -13,10 +14,10 @@ from time import process_time
 from matching.engine import Engine
 from matching.protocol.commands import Sequenced
 from tests.benchmarks.flow import MEMBERS, RESTING, Flow, flow, traded_lots
-from tests.benchmarks.peers import PEERS, Course
+from tests.benchmarks.peers import PEERS, Course, reference_book
 from tests.benchmarks.runs import Figures, medians, say
 
-OURS = "nexus"
+OURS, BOOK = "nexus", "nexus book"
 
 
 def core() -> Figures:
@@ -28,7 +29,11 @@ def core() -> Figures:
     peers = {
         name: {"commands_per_s": round(found[name]), "version": version(name)} for name in PEERS
     }
-    return {"core_commands_per_s": round(found[OURS]), "peers": peers}
+    return {
+        "core_commands_per_s": round(found[OURS]),
+        "book_commands_per_s": round(found[BOOK]),
+        "peers": peers,
+    }
 
 
 def core_growth() -> Figures:
@@ -52,7 +57,7 @@ def _round(given: Flow, lots: int) -> Figures:
     commands = len(given.measured)
     engine = _opened(given)
     figures = {OURS: round(commands / _seconds(partial(_apply, engine, given.measured)))}
-    for name, peer in PEERS.items():
+    for name, peer in ({BOOK: reference_book} | PEERS).items():
         course, traded = peer()
         course(given.opening)()
         figures[name] = round(commands / _seconds(course(given.measured)))

@@ -1,16 +1,22 @@
 """Order books from PyPI, each driven through its own interface with the same flow as the engine.
 
-None knows accounts, balances, fees or bands. What one lacks is done as its user would: an order
-that may not rest is cancelled afterwards, a market order without the kind is a limit order at the
-end of the band. Prices are given as whole numbers, and orders are made beforehand, as ours are.
+Our own reference book stands among them, driven as the engine drives it. None knows accounts,
+balances, fees or bands. What one lacks is done as its user would: an order that may not rest is
+cancelled afterwards, a market order without the kind is a limit order at the end of the band.
+Prices are given as whole numbers, and orders are made beforehand, as the engine's commands are.
 """
 
 from collections.abc import Callable, Iterable
 from typing import Any, TypeAlias
 
-from matching.protocol.commands import CancelOrder, PlaceOrder, Sequenced
+from msgspec.structs import astuple
+
+from matching.book import Book
+from matching.order import Order
+from matching.protocol.commands import CancelOrder, DefineInstrument, PlaceOrder, Sequenced
+from matching.protocol.events import OrderAccepted
 from matching.protocol.units import OrderKind, Side, TimeInForce
-from tests.benchmarks.flow import MID_TICKS
+from tests.benchmarks.flow import BASE, INSTRUMENT, MID_TICKS, QUOTE
 
 # Does the commands it was made of, one after another.
 Course: TypeAlias = Callable[[], None]
@@ -29,6 +35,48 @@ def _trading(flow: Iterable[Sequenced]) -> Iterable[tuple[int, PlaceOrder | Canc
     for sequenced in flow:
         if isinstance(sequenced.command, PlaceOrder | CancelOrder):
             yield sequenced.sequence, sequenced.command
+
+
+def reference_book() -> Peer:
+    """`matching.book` alone: what the peers are, without what the engine does around it."""
+    book = Book(DefineInstrument(INSTRUMENT, BASE, QUOTE, 10, 1_000, 1, 2**40))
+    open_orders: dict[int, Order] = {}
+    traded = 0
+
+    def course(flow: Iterable[Sequenced]) -> Course:
+        steps: list[tuple[Order | None, int, bool]] = []
+        for sequence, command in _trading(flow):
+            if isinstance(command, CancelOrder):
+                steps.append((None, command.order_id, False))
+                continue
+            side, price, lots = command.side, _price(command), command.quantity_lots
+            accepted = OrderAccepted(sequence, *astuple(command))
+            account = command.account
+            order = Order(sequence, account, account, side, price, lots, 0, 0, 0, accepted)
+            steps.append((order, sequence, command.time_in_force is TimeInForce.GTC))
+
+        def run() -> None:
+            nonlocal traded
+            for order, order_id, rests in steps:
+                if order is None:
+                    book.remove(open_orders.pop(order_id))
+                    continue
+                lots = order.remaining_lots
+                opposite, sign = (book.asks, 1) if order.side is Side.BUY else (book.bids, -1)
+                taken, _ = opposite.take(order.price_ticks * sign, lots, order.holder)
+                for maker, lots_taken, left in taken:
+                    lots -= lots_taken
+                    traded += lots_taken
+                    if not left:
+                        del open_orders[maker.id]
+                if rests and lots:
+                    order.remaining_lots = lots
+                    open_orders[order_id] = order
+                    book.add(order)
+
+        return run
+
+    return course, lambda: traded
 
 
 def light_matching_engine() -> Peer:

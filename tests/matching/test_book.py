@@ -1,5 +1,6 @@
 """The book as a structure: it equals a naive one under any adds and removals."""
 
+import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -45,3 +46,43 @@ def test_book_equals_a_sorted_list(given_steps: list[tuple[bool, Side, int, int]
         assert book.asks.best == (asks[0].price_ticks if asks else NO_LEVEL)
         assert book.crosses(BUY, 100) == bool(asks and asks[0].price_ticks <= 100)
         assert book.crosses(SELL, 99) == bool(bids and bids[0].price_ticks >= 99)
+
+
+takes = st.lists(
+    st.tuples(st.integers(0, 9), st.integers(1, 9), st.integers(1, 3)), min_size=1, max_size=40
+)
+
+
+@given(takes, st.integers(95, 110), st.integers(1, 150))
+def test_taking_equals_walking_a_sorted_list(
+    resting: list[tuple[int, int, int]], limit: int, wanted: int
+) -> None:
+    """Holder 3 is the taker's own: it ends the walk and is neither taken nor passed over."""
+    book = Book(gold())
+    naive: list[tuple[int, int, int, int]] = []
+    for order_id, (step, lots, holder) in enumerate(resting, 1):
+        order = msgspec.structs.replace(_order(book, order_id, SELL, 100 + step), holder=holder)
+        order.remaining_lots = lots
+        book.add(order)
+        naive.append((100 + step, order_id, lots, holder))
+    expected, own = [], None
+    for price, order_id, lots, holder in sorted(naive):
+        if not wanted or price > limit:
+            break
+        if holder == 3:
+            own = order_id
+            break
+        taken = min(lots, wanted)
+        expected.append((order_id, taken, lots - taken))
+        wanted -= taken
+    total = sum(lots for _, lots, _ in expected) + wanted
+    given_back, met = book.asks.take(limit, total, 3)
+    assert [(order.id, lots, left) for order, lots, left in given_back] == expected
+    assert (met.id if met else None) == own
+    left_over = {order_id: left for order_id, _, left in expected}
+    book.asks._check()
+    assert {order.id: order.remaining_lots for order in book.asks.orders()} == {
+        order_id: left_over.get(order_id, lots)
+        for _, order_id, lots, _ in naive
+        if left_over.get(order_id, lots)
+    }
