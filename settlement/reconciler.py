@@ -33,7 +33,7 @@ from custody import selectors as custody_selectors
 from custody import services as custody_services
 from matching.client import engine
 from matching.protocol.queries import Balances, GetBalances, GetStatus
-from settlement import flight, lanes, netting, parting, selectors, settle
+from settlement import deposits, flight, lanes, netting, parting, selectors, settle
 from settlement.chain import client, encoding
 from settlement.models import Batch, Deployment, MovementKind, Reconciliation, ReserveMovement
 
@@ -107,6 +107,7 @@ def cut_take() -> Cut:
     balances = {
         (one.account, one.asset): one.available_units + one.held_units for one in reply.balances
     }
+    deposits.deposits_find()  # what a busy worker has not read yet
     _followers_wait(reply.sequence, state.last_sequence, block)
     chain, supply, escrow = _chain_read(deployed, block)
     view = flight.View(deployed, before, since, reply.sequence, block)
