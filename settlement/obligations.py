@@ -4,8 +4,9 @@ Nothing is netted or sent here. The position moves in the transaction that write
 """
 
 from collections.abc import Callable, Iterable
+from operator import attrgetter
 
-from django.db import transaction
+from django.db import connection, transaction
 
 from matching.client import engine_address, follow
 from matching.protocol.codec import StreamEntry
@@ -17,6 +18,10 @@ from settlement.models import InstrumentTerms, Obligation
 FOLLOWER = "clearing"
 GATHER_MS = 100
 Assets = dict[int, tuple[int, int]]
+_COLUMNS = netting.Obligation.__slots__
+_COPY = f"COPY {Obligation._meta.db_table} ({', '.join(_COLUMNS)}) FROM STDIN (FORMAT csv)"
+_LINE = ",".join(["%d"] * len(_COLUMNS)) + "\n"
+_values = attrgetter(*_COLUMNS)
 
 
 def obligations_follow(*, stopping: Callable[[], bool], block_ms: int = 500) -> None:
@@ -50,15 +55,19 @@ def obligations_store(entry: StreamEntry) -> int:
             return 0
         assets = _terms_store(fresh)
         dues = list(obligations_read(fresh, assets))
-        Obligation.objects.bulk_create(
-            Obligation(**{name: getattr(due, name) for name in netting.Obligation.__slots__})
-            for due in dues
-        )
+        _copy(dues)
         position.sequence = fresh[-1].sequence
         position.save(update_fields=["sequence"])
         crash_point("obligations.before_commit")
     crash_point("obligations.after_commit")
     return len(dues)
+
+
+def _copy(dues: Iterable[netting.Obligation]) -> None:
+    lines = "".join(_LINE % _values(due) for due in dues)
+    if lines:
+        with connection.cursor() as cursor, cursor.copy(_COPY) as copy:
+            copy.write(lines)
 
 
 def obligations_read(applied: Iterable[Applied], assets: Assets) -> Iterable[netting.Obligation]:
