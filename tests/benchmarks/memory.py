@@ -1,4 +1,4 @@
-"""Memory of each process of a running exchange, and the door's speed, at 1 x and at 10 x.
+"""Memory of each process of a running exchange, and speed of door and engine, at 1 x and 10 x.
 
 1 x is 50 members and 10,000 resting orders over nine instruments. Proportional set size counts a
 page that several processes share once in all; of a process with children it is the sum of all.
@@ -15,6 +15,7 @@ from matching.protocol.commands import PlaceOrder
 from matching.protocol.events import OrderAccepted
 from matching.protocol.queries import InstrumentState
 from matching.protocol.units import OrderKind, Side, TimeInForce
+from tests.benchmarks.core import core_growth
 from tests.benchmarks.rest import round_play
 from tests.benchmarks.runs import Figures, say
 from tests.benchmarks.venue import Venue, peopled
@@ -49,7 +50,7 @@ def memory() -> Figures:
                 name: process_mib(venue.stack.process(name).pid) for name in venue.stack.names
             }
             say(f"{size}: {growth[size]}")
-    return {"memory": memory, "growth": growth}
+    return {"memory": memory, "growth": growth | core_growth()}
 
 
 def process_mib(pid: int) -> dict[str, float]:

@@ -109,6 +109,8 @@ class Venue:
                     }
                 )
                 credits.append(Credit(account, int(asset), UNITS, f"bench:{account}:{asset}"))
+        # An account may be there before its holder is known to the identity registry.
+        wait_until(lambda: _possible(url, calls), timeout_s=FOUNDING_S)
         _send(url, calls)
         self.engine.send_many(credits)
         chain_call(url, "anvil_stopImpersonatingAccount", authority)
@@ -149,6 +151,15 @@ def _mint(kind: str, address: str, reference: bytes) -> str:
     return "0x" + data.hex()
 
 
+def _possible(url: str, calls: Sequence[dict[str, str]]) -> bool:
+    """Tell whether every one of the calls would succeed now."""
+    asked = [
+        ("eth_call", [{key: value for key, value in call.items() if key != "nonce"}, "latest"])
+        for call in calls
+    ]
+    return not any("error" in answer for answer in _answers(url, asked))
+
+
 def _send(url: str, calls: Sequence[dict[str, str]]) -> None:
     """Have the node send calls and mine them; raise unless every one succeeded."""
     for start in range(0, len(calls), CALLS_PER_POST):
@@ -163,6 +174,13 @@ def _send(url: str, calls: Sequence[dict[str, str]]) -> None:
 
 def _rpc(url: str, calls: Sequence[tuple[str, list[Any]]]) -> list[Any]:
     """Call JSON-RPC methods in one request and return their results in order."""
+    answers = _answers(url, calls)
+    if wrong := [each["error"] for each in answers if "error" in each]:
+        raise RuntimeError(f"{len(wrong)} of {len(calls)} calls failed: {wrong[0]}")
+    return [answer["result"] for answer in answers]
+
+
+def _answers(url: str, calls: Sequence[tuple[str, list[Any]]]) -> list[dict[str, Any]]:
     body = [
         {"jsonrpc": "2.0", "id": number, "method": method, "params": parameters}
         for number, (method, parameters) in enumerate(calls)
@@ -171,7 +189,4 @@ def _rpc(url: str, calls: Sequence[tuple[str, list[Any]]]) -> list[Any]:
         url, json.dumps(body).encode(), {"Content-Type": "application/json"}
     )
     with _direct.open(request, timeout=120) as response:
-        answers = {answer["id"]: answer for answer in json.load(response)}
-    if wrong := [each["error"] for each in answers.values() if "error" in each]:
-        raise RuntimeError(f"{len(wrong)} of {len(calls)} calls failed: {wrong[0]}")
-    return [answers[number]["result"] for number in range(len(calls))]
+        return sorted(json.load(response), key=lambda answer: int(answer["id"]))
