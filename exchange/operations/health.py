@@ -80,11 +80,7 @@ class Found:
 def report() -> Report:
     """Ask every part and judge what was found; never raises because one is gone."""
     found = Found(engine=_engine_ask())
-    try:
-        _database_read(found)
-        found.database = True
-    except django.db.Error:
-        django.db.connection.close()
+    found.database = _database_ask(found) or _database_ask(found)
     try:
         _valkey_read(found)
         found.valkey = True
@@ -136,6 +132,16 @@ def _engine_show(status: Status | None) -> EngineHealth | None:
         fills=status.fills,
         journal_bytes=status.journal_bytes,
     )
+
+
+def _database_ask(found: Found) -> bool:
+    """Read what the database knows; a connection that the server closed is given up first."""
+    try:
+        _database_read(found)
+    except django.db.Error:
+        django.db.connection.close()
+        return False
+    return True
 
 
 def _database_read(found: Found) -> None:

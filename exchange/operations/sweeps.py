@@ -46,11 +46,9 @@ def _alive(**given: Any) -> None:
 
 
 def _begun(**given: Any) -> None:
-    """Let the first sweep's time run from now: it may never come."""
-    with valkey().pipeline(transaction=False) as pipeline:
-        for name in SWEEPS:
-            pipeline.hsetnx(key("sweeps"), name, str(time.time()))
-        _attempt(pipeline.execute)
+    """Let every sweep's time run from now: the next one may never come."""
+    now = str(time.time())
+    _attempt(lambda: valkey().hset(key("sweeps"), mapping=dict.fromkeys(SWEEPS, now)))
 
 
 def _succeeded(sender: Any = None, **given: Any) -> None:

@@ -95,6 +95,6 @@ def test_fills_are_recorded_once_when_the_projector_dies_in_between(
     wait_until(lambda: process.returncode is not None)
     assert process.returncode == -signal.SIGKILL
     shaken.start("projector")
-    wait_until(lambda: len(trader.get("/v1/fills")["fills"]) == 10)
+    wait_until(lambda: len(trader.get("/v1/fills")["fills"]) == 10, timeout_s=90)
     states = [order["state"] for order in trader.get("/v1/orders")["orders"]]
     assert states == ["filled"] * 10

@@ -102,6 +102,20 @@ def test_writer_continues_where_the_last_one_ended(three: Path) -> None:
     assert len(segments(three)) == 1
 
 
+def test_size_is_that_of_what_was_written(tmp_path: Path) -> None:
+    with _writer(tmp_path) as writer:
+        assert writer.size_bytes == 0
+        for first in range(1, 6_000, 50):
+            writer.append(_batch(first, 50, "x" * 90))
+        size = writer.size_bytes
+    whole = len(segments(tmp_path)) * SMALL
+    assert whole - SMALL < size <= whole
+    with _writer(tmp_path) as writer:
+        assert writer.size_bytes == size
+        writer.append(_batch(6_001, 3))
+        assert writer.size_bytes == size + len(pack_batch(_batch(6_001, 3)))
+
+
 def test_tail_torn_at_any_byte_is_cut_at_the_last_whole_batch(three: Path) -> None:
     ((_, segment),) = segments(three)
     whole = segment.read_bytes()
