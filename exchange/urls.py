@@ -7,8 +7,8 @@ from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 from exchange.operations.views import HealthView, operator_health, operator_metrics
 
 urlpatterns: list[URLPattern | URLResolver] = [
+    path("v1/", include("exchange.trading.api.urls")),  # first, for orders come most often
     path("v1/", include("exchange.members.api.urls")),
-    path("v1/", include("exchange.trading.api.urls")),
     path("v1/", include("exchange.marketdata.api.urls")),
     path("v1/", include("exchange.funds.api.urls")),
     path("v1/health", HealthView.as_view()),

@@ -24,7 +24,7 @@ RATE_BUDGETS: dict[str, Figures] = {
         "order": (100, 1, 500),
         "cancel": (200, 1, 1_000),
         "read": (100, 1, 500),
-        "write": (10, 1, 50),
+        "write": (10, 1, 200),
         "public": (100, 1, 1_000),
         "sign_up": (1, 60, 30),
     }.items()

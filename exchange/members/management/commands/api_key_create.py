@@ -25,6 +25,9 @@ class Command(BaseCommand):
         )
         parser.add_argument("--label", default="")
         parser.add_argument("--expires-days", type=int)
+        parser.add_argument(
+            "--network", action="append", default=[], help="repeat; from anywhere if absent"
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         days = options["expires_days"]
@@ -34,6 +37,7 @@ class Command(BaseCommand):
                 scopes=options["scope"] or [Scope.READ, Scope.TRADE],
                 actor="process:manage",
                 label=options["label"],
+                networks=options["network"],
                 expires_at=None if days is None else timezone.now() + timedelta(days=days),
             )
         except BodyRefused as error:
@@ -45,6 +49,7 @@ class Command(BaseCommand):
                     "secret": secret,
                     "account": options["account"],
                     "scopes": key.scopes,
+                    "networks": key.networks,
                     "expires_at": key.expires_at.isoformat() if key.expires_at else None,
                 }
             )

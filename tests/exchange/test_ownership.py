@@ -1,0 +1,102 @@
+"""Every id of another member in every route is answered as if there were nothing.
+
+Routes come from the URL table; a new kind of id that is not known here fails by name.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from django.urls import URLPattern, URLResolver, get_resolver
+
+from exchange.members.api.views import MemberView
+from tests.exchange.conftest import Trader, Venue
+from tests.exchange.funds.test_door import savers  # noqa: F401  (a fixture)
+
+# A body that would do for each method, were the id one's own.
+BODIES: dict[str, Any] = {
+    "PATCH orders/<order_id:order_id>": {"price": "95010", "quantity": "0.01"},
+    "PATCH orders/by-client-id/<client_order_id:client_order_id>": {
+        "price": "95010",
+        "quantity": "0.01",
+    },
+}
+
+
+def routes(resolver: URLResolver, prefix: str = "") -> Iterator[tuple[str, URLPattern]]:
+    for each in resolver.url_patterns:
+        path = prefix + str(each.pattern)
+        if isinstance(each, URLResolver):
+            yield from routes(each, path)
+        else:
+            yield path, each
+
+
+def routes_with_ids() -> list[tuple[str, str, str]]:
+    """Return (method, path, name of the id) of every route of members that names something."""
+    found = []
+    for path, pattern in routes(get_resolver("exchange.urls")):
+        view = getattr(pattern.callback, "view_class", None)
+        names = list(pattern.pattern.converters)
+        if view is None or not issubclass(view, MemberView) or not names:
+            continue
+        assert len(names) == 1, path
+        found += [(method, path, names[0]) for method in view.scopes]
+    return found
+
+
+@pytest.fixture(scope="module")
+def ids(venue: Venue, savers: tuple[Trader, Trader]) -> dict[str, str]:  # noqa: F811
+    """One id of each kind, all of members who are not asking.
+
+    The saver's withdrawal is made here and not before: what funds' own tests count is counted then.
+    """
+    owner = venue.trader().fund(krw=1_000_000)
+    order = owner.place("buy", "95000", "0.01")
+    withdrawal = withdrawal_of(savers[0])
+    return {
+        "order_id": order["order_id"],
+        "client_order_id": order["client_order_id"],
+        "access_key": owner.access_key,
+        "withdrawal_id": withdrawal,
+    }
+
+
+def withdrawal_of(saver: Trader) -> str:
+    wish = {
+        "client_reference": "of-somebody",
+        "kind": "token",
+        "asset": "XAU",
+        "amount": "1.000",
+        "destination": "0x5B38Da6a701c568545dCfcB03FcB875f56beddC4",
+    }
+    answer = saver.send("POST", "/v1/withdrawals", wish)
+    assert answer.status in (200, 201), answer
+    return str(answer.json["withdrawal_id"])
+
+
+def test_id_of_another_member_is_not_found_in_any_route(venue: Venue, ids: dict[str, str]) -> None:
+    stranger, tried = venue.with_key("every"), 0
+    before = venue.status().state_hash
+    for method, path, name in routes_with_ids():
+        assert name in ids, f"no id of another member is known for {path}"
+        target = "/" + path.replace(
+            next(part for part in path.split("/") if "<" in part), ids[name]
+        )
+        body = BODIES.get(f"{method} {path.removeprefix('v1/')}")
+        answer = stranger.send(method, target, body)
+        assert answer.status == 404, (method, target, answer)
+        assert answer.code in ("not_found", "unknown_order"), (method, target)
+        tried += 1
+    assert tried >= 8
+    assert venue.status().state_hash == before
+
+
+def test_ids_in_lists_and_queries_are_ones_own(venue: Venue, ids: dict[str, str]) -> None:
+    stranger = venue.with_key("every")
+    for target in ("/v1/orders", "/v1/fills", "/v1/api-keys", "/v1/withdrawals", "/v1/deposits"):
+        found = stranger.send("GET", target)
+        assert found.status == 200, found
+        assert not any(each.encode() in found.body for each in ids.values()), target
+    fills = stranger.get(f"/v1/fills?order_id={ids['order_id']}")
+    assert fills["fills"] == []
