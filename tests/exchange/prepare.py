@@ -112,6 +112,7 @@ def keys_prepare(account: int) -> dict[str, dict[str, Any]]:
     keys = {
         "reading": key_prepare(account, ["read"]),
         "trading": key_prepare(account, ["trade"]),
+        "every": key_prepare(account, ["read", "trade", "withdraw", "keys"]),
         "keys": key_prepare(account, ["read", "trade", "keys"]),
         "revoked": key_prepare(account, ["read", "trade"]),
         "expired": key_prepare(
