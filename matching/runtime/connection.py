@@ -74,19 +74,20 @@ class Connection:
         What is no request is refused as malformed; without a readable id the connection ends.
         """
         taken: list[Request] = []
+        received = bytes(self._received)
         offset = 0
         while len(taken) < limit and self.takes_requests:
             start = offset + FRAME_HEADER.size
-            if start > len(self._received):
+            if start > len(received):
                 break
-            length: int = FRAME_HEADER.unpack_from(self._received, offset)[0]
+            length: int = FRAME_HEADER.unpack_from(received, offset)[0]
             if length > REQUEST_BYTES_MAX:
                 self.closing = f"frame of {length} bytes, limit {REQUEST_BYTES_MAX}"
                 break
-            if start + length > len(self._received):
+            if start + length > len(received):
                 break
             offset = start + length
-            frame = bytes(self._received[start:offset])
+            frame = received[start:offset]
             try:
                 request = request_decode(frame)
             except (msgspec.MsgspecError, ValueError, RecursionError) as error:

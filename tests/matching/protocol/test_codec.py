@@ -1,5 +1,6 @@
 """The wire: every message round-trips, and garbage is refused without harm."""
 
+from types import UnionType
 from typing import Any
 
 import msgspec
@@ -42,6 +43,8 @@ def _field(kind: Any) -> st.SearchStrategy[Any]:
         return integers
     if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
         return _structs(kind)
+    if isinstance(kind, UnionType):
+        return st.one_of([_field(each) for each in kind.__args__])
     if getattr(kind, "__origin__", None) is tuple:
         if kind.__args__[-1] is Ellipsis:
             return st.lists(_field(kind.__args__[0]), max_size=3).map(tuple)
