@@ -7,9 +7,9 @@ What must not live here: any resource, or what a request means.
 
 import os
 import select
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from functools import lru_cache
-from typing import Any
+from wsgiref.types import StartResponse, WSGIEnvironment
 
 from django.core.wsgi import get_wsgi_application
 
@@ -35,9 +35,7 @@ _SECURITY = [
 ]
 
 
-def application(
-    environ: dict[str, Any], start_response: Callable[[str, list[tuple[str, str]]], object]
-) -> Iterable[bytes]:
+def application(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
     """Answer a request (PEP 3333)."""
     found = _resource(environ.get("PATH_INFO", ""))
     if found is None:
