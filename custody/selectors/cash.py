@@ -8,12 +8,16 @@ from django.db.models import Q, QuerySet, Sum
 from custody.errors import NotFound, NotYet
 from custody.models import (
     OUTSIDE,
+    Asset,
     BankAccount,
+    BankNotice,
     CashDeposit,
     EvidenceKey,
     Issuance,
     PaymentOrder,
+    Posting,
     VirtualAccount,
+    Withdrawal,
 )
 
 
@@ -83,15 +87,47 @@ def payment_document(order: PaymentOrder) -> dict[str, Any]:
 
 
 def cash_unpaid(currency: str) -> int:
-    """Return whole units that are burned and not yet paid out, or paid in and not yet minted.
+    """Return whole units that banks hold and that are in no account of the ledger.
 
-    The segregated account must hold these on top of what members own.
+    Debited and not paid out yet, rejected and not minted again yet, paid in and not credited yet.
     """
-    unanswered = PaymentOrder.objects.filter(currency=currency).exclude(
-        state__in=[PaymentOrder.State.PAID, PaymentOrder.State.REJECTED]
+    asset = Asset.objects.filter(code=currency, kind=Asset.Kind.CASH).first()
+    if asset is None:
+        return 0
+    leaving = Withdrawal.objects.filter(asset=asset, state__in=_DEBITED_UNPAID)
+    rejected = Issuance.objects.filter(asset=asset, rejection__isnull=False).exclude(_CREDITED)
+    notices = BankNotice.objects.filter(asset=asset).exclude(_credited("issuance"))
+    waiting = CashDeposit.objects.filter(currency=currency).exclude(_credited("issuance"))
+    units = sum(_sum(rows, "amount_units") for rows in (leaving, rejected, notices))
+    return -(-units // 10**asset.decimals) + _sum(
+        waiting.exclude(state=CashDeposit.State.RETURNED), "amount"
     )
-    minted = Q(issuance__state__in=[Issuance.State.MINTED, Issuance.State.CREDITED])
-    waiting = CashDeposit.objects.filter(
-        currency=currency, state__in=[CashDeposit.State.REVIEW, CashDeposit.State.ACCEPTED]
-    ).exclude(minted)
-    return sum(rows.aggregate(total=Sum("amount"))["total"] or 0 for rows in (unanswered, waiting))
+
+
+def cash_owed(currency: str) -> int:
+    """Return whole units that the segregated account must hold at least, rounded up.
+
+    All that the ledger keeps in accounts of the house, and what `cash_unpaid` counts; what the
+    ledger has not followed yet counts twice, never less. The rule: segregated cash >= the sum owed.
+    """
+    asset = Asset.objects.get(code=currency, kind=Asset.Kind.CASH)
+    house = -_sum(Posting.objects.filter(account_id=OUTSIDE, asset=asset), "amount_units")
+    return -(-house // 10**asset.decimals) + cash_unpaid(currency)
+
+
+_DEBITED_UNPAID = (
+    Withdrawal.State.HELD,
+    Withdrawal.State.COVERED,
+    Withdrawal.State.SIGNED,
+    Withdrawal.State.EXECUTED,
+    Withdrawal.State.RETURNING,
+)
+_CREDITED = Q(state=Issuance.State.CREDITED)
+
+
+def _credited(relation: str) -> Q:
+    return Q(**{f"{relation}__state": Issuance.State.CREDITED})
+
+
+def _sum(rows: QuerySet[Any], column: str) -> int:
+    return int(rows.aggregate(total=Sum(column))["total"] or 0)

@@ -17,12 +17,14 @@ from compliance import policy
 from custody import selectors, services
 from custody.cash_documents import PaymentAnswer, document_message, document_parse
 from custody.errors import Conflict, EvidenceInvalid, Invalid, NotFound, NotYet
+from custody.ledger import ledger_apply
 from custody.models import REVENUE, Issuance, PaymentOrder, Withdrawal
 from custody.services import cash_sweep
 from custody.signer import CustodySigner
 from exchange.stack.instance import REPOSITORY
 from matching.client import EngineClient, engine
 from matching.protocol.commands import Credit
+from matching.protocol.events import Applied, Credited
 from tests.compliance.desks import Desk, act_approved
 from tests.custody.banks import HOME, KRW, NAME, WON, Counter, counter_open
 
@@ -306,3 +308,23 @@ def test_bank_loads_no_django() -> None:
         [sys.executable, "-c", code], cwd=REPOSITORY, capture_output=True, text=True, check=True
     )
     assert done.stdout == "False\n"
+
+
+def test_segregated_money_is_held_against_what_is_owed(
+    counter: Counter, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def credited(sequence: int, units: int) -> None:
+        event = Credited(counter.account.pk, KRW, units, f"test:{sequence}")
+        ledger_apply([Applied(sequence, sequence, (event,))])
+
+    credited(1, 100_000 * WON)
+    services.cash_deposit_receive(document=counter.notice(7, payer="Lee Min-ho"))
+    file = tmp_path / "balance.json"
+    file.write_text(counter.bank.balance("KRW"))
+    found = _manage("bank_balances_check", str(file), capsys=capsys)
+    assert found == {"currency": "KRW", "held": 100_007, "owed": 100_007}
+    credited(2, 1)
+    with pytest.raises(CommandError, match="1 KRW are missing"):
+        call_command("bank_balances_check", str(file))
+    with pytest.raises(CommandError, match="another bank"):
+        call_command("bank_balances_check", str(file), str(file))

@@ -1,0 +1,41 @@
+"""`manage.py bank_balances_check`: hold banks' signed balances against what customers are owed."""
+
+import json
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from custody import selectors
+from custody.cash_documents import BankBalance, document_verify
+from custody.errors import BodyRefused
+from custody.management.documents import document_read
+
+
+class Command(BaseCommand):
+    help = "Add up signed balances, one a bank, and compare; status 1 when they do not cover it."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("files", nargs="+", help="from each bank, or - for standard input")
+        parser.add_argument("--currency", default="KRW")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        currency, held = options["currency"], {}
+        try:
+            for name in options["files"]:
+                balance = document_verify(
+                    BankBalance,
+                    selectors.evidence_keys(),
+                    settings.INSTANCE_ID,
+                    document_read(name),
+                )
+                if balance.currency != currency or balance.bank in held:
+                    raise CommandError(f"{name}: expected another bank's balance in {currency}")
+                held[balance.bank] = balance.amount
+        except BodyRefused as error:
+            raise CommandError(f"{error.code}: {error}") from error
+        owed = selectors.cash_owed(currency)
+        found = {"currency": currency, "held": sum(held.values()), "owed": owed}
+        self.stdout.write(json.dumps(found))
+        if found["held"] < owed:
+            raise CommandError(f"{owed - found['held']} {currency} are missing")
