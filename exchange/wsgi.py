@@ -37,7 +37,8 @@ _SECURITY = [
 
 def application(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
     """Answer a request (PEP 3333)."""
-    found = _resource(environ.get("PATH_INFO", ""))
+    path = environ.get("PATH_INFO", "")
+    found = _resource(path) if path.isascii() else None
     if found is None:
         return django(environ, start_response)
     request = WSGIRequest(environ)
@@ -57,7 +58,7 @@ def _resource(path: str) -> ResolverMatch | None:
     """Return the resource at an address, None for what Django answers itself."""
     try:
         found = resolve(path)
-    except (Http404, UnicodeError):
+    except Http404:
         return None
     return found if issubclass(getattr(found.func, "view_class", object), DoorView) else None
 
