@@ -41,7 +41,7 @@ def test_event_is_credited_once_when_it_comes_a_hundred_times(
         assert services.token_deposit_receive(**event) == deposit
         services.token_deposits_confirm(upto_block=70)
         services.token_deposit_credit(deposit_id=deposit.pk)
-        services.sweep()
+    services.sweep()
     deposit.refresh_from_db()
     assert deposit.state == "credited" and deposit.engine_sequence
     assert TokenDeposit.objects.count() == 1
