@@ -99,9 +99,8 @@ def cash_unpaid(currency: str) -> int:
     notices = BankNotice.objects.filter(asset=asset).exclude(_credited("issuance"))
     waiting = CashDeposit.objects.filter(currency=currency).exclude(_credited("issuance"))
     units = sum(_sum(rows, "amount_units") for rows in (leaving, rejected, notices))
-    return -(-units // 10**asset.decimals) + _sum(
-        waiting.exclude(state=CashDeposit.State.RETURNED), "amount"
-    )
+    untold = _sum(waiting.exclude(state=CashDeposit.State.RETURNED), "amount")
+    return _whole(units, asset) + untold
 
 
 def cash_owed(currency: str) -> int:
@@ -112,7 +111,7 @@ def cash_owed(currency: str) -> int:
     """
     asset = Asset.objects.get(code=currency, kind=Asset.Kind.CASH)
     house = -_sum(Posting.objects.filter(account_id=OUTSIDE, asset=asset), "amount_units")
-    return -(-house // 10**asset.decimals) + cash_unpaid(currency)
+    return _whole(house, asset) + cash_unpaid(currency)
 
 
 _DEBITED_UNPAID = (
@@ -123,6 +122,11 @@ _DEBITED_UNPAID = (
     Withdrawal.State.RETURNING,
 )
 _CREDITED = Q(state=Issuance.State.CREDITED)
+
+
+def _whole(units: int, asset: Asset) -> int:
+    """Return whole units of the currency, rounded up: the house owes the fraction too."""
+    return -(-units // int(10**asset.decimals))
 
 
 def _credited(relation: str) -> Q:

@@ -23,6 +23,7 @@ BREACHES = [
     ("floors", "settlement/errors.py", "import exchange.api"),
     ("exchange-rooms", "exchange/api/errors.py", "import exchange.trading.models"),
     ("exchange-rooms", "exchange/members/models.py", "import exchange.listings.models"),
+    ("exchange-rooms", "exchange/trading/fees.py", "import exchange.funds.periods"),
     ("exchange-rooms", "exchange/utils.py", ""),
     ("matching-rooms", "matching/book.py", "import matching.engine"),
     ("matching-rooms", "matching/protocol/units.py", "import matching.order"),

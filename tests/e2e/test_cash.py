@@ -40,8 +40,8 @@ class Counter:
         keys = {name: made[name] for name in ("access_key", "secret")}
         self.saver = Trader(self.trader.base_url, self.trader.label, self.trader.account, **keys)
         for (halt,) in house.query("SELECT id FROM custody_withdrawalhalt WHERE lifted_at IS NULL"):
-            officers = [self.office.officer(role, "custody") for role in ("first", "second")]
-            self.office.decide(*officers, "custody.withdrawals_resume", {"halt": halt})
+            first, second = (self.office.officer(f"{role}-{halt}", "custody") for role in "ab")
+            self.office.decide(first, second, "custody.withdrawals_resume", {"halt": halt})
 
     def get(self, target: str, **query: str) -> Any:
         answer = self.saver.send("GET", target, query=query)
