@@ -10,7 +10,6 @@ from django.db import transaction
 
 from custody import selectors as custody_selectors
 from custody import services as custody_services
-from matching.protocol.faults import crash_point
 from settlement import lanes, locks, selectors
 from settlement.chain import client, transfers
 
@@ -58,7 +57,6 @@ def _range_read(from_block: int, to_block: int) -> int:
             to_block,
         )
     )
-    crash_point("deposits.read")
     with transaction.atomic():
         position = locks.deposit_position_lock(from_block - 1)
         if position.block_number != from_block - 1:
@@ -75,5 +73,4 @@ def _range_read(from_block: int, to_block: int) -> int:
             )
         position.block_number = to_block
         position.save(update_fields=["block_number"])
-        crash_point("deposits.before_commit")
     return len(read)

@@ -37,6 +37,10 @@ BODY_POINTS = (
     "eligibility.answered",
     "account.answered",
     "issuance.answered",
+    "withdrawal.before_debit",
+    "withdrawal.debited",
+    "withdrawal.returned",
+    "deposit.answered",
 )
 CRASH_POINTS = ENGINE_POINTS + FOLLOWER_POINTS + SETTLER_POINTS + BODY_POINTS
 

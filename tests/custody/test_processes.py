@@ -192,7 +192,64 @@ def test_issuance_and_eligibility_survive_death_at_every_step(
     nursery.manage("ledger_follow", "--once")
     assert _ledger(stack)[account, KRW] == 77_000
     assert nursery.manage("audit_verify")["records"] > 10
-    assert BODY_POINTS == ("eligibility.answered", "account.answered", "issuance.answered")
+    assert BODY_POINTS[:3] == ("eligibility.answered", "account.answered", "issuance.answered")
+
+
+WISH = """
+from django.utils import timezone
+from custody.models import Account
+Account.objects.filter(pk={account}).update(registered_at=timezone.now())
+wish = custody.withdrawal_request(
+    account={account}, asset=2, amount_units=2_000, kind="token", client_reference="W1",
+    destination="0x5B38Da6a701c568545dCfcB03FcB875f56beddC4", actor="process:test",
+)
+answer(str(wish.pk))
+"""
+RETURN = """
+from uuid import UUID
+from django.db import transaction
+with transaction.atomic():
+    custody.withdrawal_return(withdrawal_id=UUID("{wish}"), reason="test")
+answer(1)
+"""
+DEPOSIT = """
+for _ in range(2):
+    found = custody.token_deposit_receive(
+        account={account}, asset=2, amount_units=700, sender="0x" + 40 * "5",
+        transaction_hash="0x" + 64 * "7", log_index=1, block_number=9,
+    )
+custody.token_deposits_confirm(upto_block=9)
+answer(found.pk)
+"""
+
+
+def test_withdrawal_and_deposit_survive_death_at_every_step(
+    stack: Stack, nursery: Nursery, client: EngineClient
+) -> None:
+    (account,) = nursery.run(OPEN.format(holders="(5009,)"))
+    nursery.run(f"custody.account_prepare(number={account})\nanswer(1)")
+    client.send(Credit(account, XAU, 5_000, "mint:w"))
+    wish = nursery.run(WISH.format(account=account))
+    state = f"SELECT count(*) FROM custody_withdrawal WHERE id = '{wish}' AND state = "
+    for point, left in (("before_debit", 5_000), ("debited", 3_000)):
+        nursery.run_killed("custody.sweep()", f"withdrawal.{point}")
+        assert _balance(client, account, XAU) == left
+    nursery.run("custody.sweep()\nanswer(1)")
+    assert _rows(stack, state + "'held'") == [(1,)]
+    assert _balance(client, account, XAU) == 3_000
+    nursery.run(RETURN.format(wish=wish))
+    nursery.run_killed("custody.sweep()", "withdrawal.returned")
+    nursery.run("custody.sweep()\nanswer(1)")
+    assert _rows(stack, state + "'returned'") == [(1,)]
+    assert _balance(client, account, XAU) == 5_000
+    nursery.run(DEPOSIT.format(account=account))
+    nursery.run_killed("custody.sweep()", "deposit.answered")
+    nursery.run("custody.sweep()\nanswer(1)")
+    credited = "SELECT count(*) FROM custody_tokendeposit WHERE state = 'credited'"
+    assert _rows(stack, credited) == [(1,)]
+    assert _balance(client, account, XAU) == 5_700
+    withdrawals = ("withdrawal.before_debit", "withdrawal.debited", "withdrawal.returned")
+    assert BODY_POINTS[3:] == (*withdrawals, "deposit.answered")
 
 
 STEPS = ("sweep", "custody_signer", "compliance_signer", "carry")
@@ -240,7 +297,7 @@ def _act(nursery: Nursery, kind: str, **payload: int | str) -> None:
     assert (approved["state"], approved["approver"]) == ("approved", f"{body}-two")
 
 
-def _balance(client: EngineClient, account: int) -> int:
+def _balance(client: EngineClient, account: int, asset: int = KRW) -> int:
     reply = client.ask(GetBalances(account))
     assert isinstance(reply, Balances)
-    return sum(one.available_units for one in reply.balances if one.asset == KRW)
+    return sum(one.available_units for one in reply.balances if one.asset == asset)
