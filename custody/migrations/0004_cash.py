@@ -32,204 +32,397 @@ DROP FUNCTION custody_cash_fixed();
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('compliance', '0002_guards'),
-        ('custody', '0003_withdrawals'),
+        ("compliance", "0002_guards"),
+        ("custody", "0003_withdrawals"),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='BankAccount',
+            name="BankAccount",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('bank', models.CharField(max_length=64)),
-                ('number', models.CharField(max_length=32)),
-                ('holder_name', models.CharField(max_length=200)),
-                ('registered_at', models.DateTimeField(default=django.utils.timezone.now)),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("bank", models.CharField(max_length=64)),
+                ("number", models.CharField(max_length=32)),
+                ("holder_name", models.CharField(max_length=200)),
+                ("registered_at", models.DateTimeField(default=django.utils.timezone.now)),
             ],
         ),
         migrations.CreateModel(
-            name='CashDeposit',
+            name="CashDeposit",
             fields=[
-                ('notice_id', models.CharField(max_length=64, primary_key=True, serialize=False)),
-                ('document', models.JSONField()),
-                ('currency', models.CharField(max_length=3)),
-                ('amount', models.BigIntegerField()),
-                ('state', models.CharField(choices=[('review', 'Review'), ('accepted', 'Accepted'), ('returning', 'Returning'), ('returned', 'Returned')], max_length=16)),
-                ('reason', models.CharField(blank=True, max_length=300)),
-                ('due_at', models.DateTimeField(default=django.utils.timezone.now)),
-                ('attempts', models.PositiveIntegerField(default=0)),
-                ('received_at', models.DateTimeField(default=django.utils.timezone.now)),
+                ("notice_id", models.CharField(max_length=64, primary_key=True, serialize=False)),
+                ("document", models.JSONField()),
+                ("currency", models.CharField(max_length=3)),
+                ("amount", models.BigIntegerField()),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[
+                            ("review", "Review"),
+                            ("accepted", "Accepted"),
+                            ("returning", "Returning"),
+                            ("returned", "Returned"),
+                        ],
+                        max_length=16,
+                    ),
+                ),
+                ("reason", models.CharField(blank=True, max_length=300)),
+                ("due_at", models.DateTimeField(default=django.utils.timezone.now)),
+                ("attempts", models.PositiveIntegerField(default=0)),
+                ("received_at", models.DateTimeField(default=django.utils.timezone.now)),
             ],
         ),
         migrations.CreateModel(
-            name='PaymentOrder',
+            name="PaymentOrder",
             fields=[
-                ('id', models.UUIDField(default=uuid.uuid4, editable=False, primary_key=True, serialize=False)),
-                ('to_bank', models.CharField(max_length=64)),
-                ('to_number', models.CharField(max_length=32)),
-                ('to_name', models.CharField(max_length=200)),
-                ('currency', models.CharField(max_length=3)),
-                ('amount', models.BigIntegerField()),
-                ('state', models.CharField(choices=[('due', 'Due'), ('signed', 'Signed'), ('sent', 'Sent'), ('paid', 'Paid'), ('rejected', 'Rejected')], default='due', max_length=8)),
-                ('signature', models.BinaryField(max_length=64, null=True)),
-                ('answer', models.JSONField(null=True)),
-                ('error', models.CharField(blank=True, max_length=500)),
-                ('due_at', models.DateTimeField(default=django.utils.timezone.now)),
-                ('attempts', models.PositiveIntegerField(default=0)),
-                ('created_at', models.DateTimeField(default=django.utils.timezone.now)),
-                ('sent_at', models.DateTimeField(null=True)),
-                ('answered_at', models.DateTimeField(null=True)),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=uuid.uuid4, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                ("to_bank", models.CharField(max_length=64)),
+                ("to_number", models.CharField(max_length=32)),
+                ("to_name", models.CharField(max_length=200)),
+                ("currency", models.CharField(max_length=3)),
+                ("amount", models.BigIntegerField()),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[
+                            ("due", "Due"),
+                            ("signed", "Signed"),
+                            ("sent", "Sent"),
+                            ("paid", "Paid"),
+                            ("rejected", "Rejected"),
+                        ],
+                        default="due",
+                        max_length=8,
+                    ),
+                ),
+                ("signature", models.BinaryField(max_length=64, null=True)),
+                ("answer", models.JSONField(null=True)),
+                ("error", models.CharField(blank=True, max_length=500)),
+                ("due_at", models.DateTimeField(default=django.utils.timezone.now)),
+                ("attempts", models.PositiveIntegerField(default=0)),
+                ("created_at", models.DateTimeField(default=django.utils.timezone.now)),
+                ("sent_at", models.DateTimeField(null=True)),
+                ("answered_at", models.DateTimeField(null=True)),
             ],
         ),
         migrations.CreateModel(
-            name='VirtualAccount',
+            name="VirtualAccount",
             fields=[
-                ('account', models.OneToOneField(on_delete=django.db.models.deletion.PROTECT, primary_key=True, related_name='virtual_account', serialize=False, to='custody.account')),
-                ('number', models.CharField(max_length=32, unique=True)),
+                (
+                    "account",
+                    models.OneToOneField(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        primary_key=True,
+                        related_name="virtual_account",
+                        serialize=False,
+                        to="custody.account",
+                    ),
+                ),
+                ("number", models.CharField(max_length=32, unique=True)),
             ],
         ),
         migrations.RemoveConstraint(
-            model_name='issuance',
-            name='issuance_one_evidence',
+            model_name="issuance",
+            name="issuance_one_evidence",
         ),
         migrations.RemoveIndex(
-            model_name='posting',
-            name='custody_pos_account_442740_idx',
+            model_name="posting",
+            name="custody_pos_account_442740_idx",
         ),
         migrations.AlterField(
-            model_name='issuance',
-            name='act',
-            field=models.OneToOneField(null=True, on_delete=django.db.models.deletion.PROTECT, to='compliance.act'),
+            model_name="issuance",
+            name="act",
+            field=models.OneToOneField(
+                null=True, on_delete=django.db.models.deletion.PROTECT, to="compliance.act"
+            ),
         ),
         migrations.AlterField(
-            model_name='posting',
-            name='account',
-            field=models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='postings', to='custody.account'),
+            model_name="posting",
+            name="account",
+            field=models.ForeignKey(
+                db_index=False,
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="postings",
+                to="custody.account",
+            ),
         ),
         migrations.AddIndex(
-            model_name='posting',
-            index=models.Index(fields=['account', 'asset', 'id'], name='custody_pos_account_2be7d8_idx'),
+            model_name="posting",
+            index=models.Index(
+                fields=["account", "asset", "id"], name="custody_pos_account_2be7d8_idx"
+            ),
         ),
         migrations.AddIndex(
-            model_name='posting',
-            index=models.Index(fields=['account', 'id'], name='custody_pos_account_7a86bd_idx'),
+            model_name="posting",
+            index=models.Index(fields=["account", "id"], name="custody_pos_account_7a86bd_idx"),
         ),
         migrations.AddField(
-            model_name='bankaccount',
-            name='account',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='bank_accounts', to='custody.account'),
+            model_name="bankaccount",
+            name="account",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="bank_accounts",
+                to="custody.account",
+            ),
         ),
         migrations.AddField(
-            model_name='cashdeposit',
-            name='account',
-            field=models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='cash_deposits', to='custody.account'),
+            model_name="cashdeposit",
+            name="account",
+            field=models.ForeignKey(
+                null=True,
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="cash_deposits",
+                to="custody.account",
+            ),
         ),
         migrations.AddField(
-            model_name='cashdeposit',
-            name='act',
-            field=models.OneToOneField(null=True, on_delete=django.db.models.deletion.PROTECT, to='compliance.act'),
+            model_name="cashdeposit",
+            name="act",
+            field=models.OneToOneField(
+                null=True, on_delete=django.db.models.deletion.PROTECT, to="compliance.act"
+            ),
         ),
         migrations.AddField(
-            model_name='cashdeposit',
-            name='asset',
-            field=models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='custody.asset'),
+            model_name="cashdeposit",
+            name="asset",
+            field=models.ForeignKey(
+                null=True,
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="+",
+                to="custody.asset",
+            ),
         ),
         migrations.AddField(
-            model_name='cashdeposit',
-            name='bank',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='cash_deposits', to='custody.evidencekey'),
+            model_name="cashdeposit",
+            name="bank",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="cash_deposits",
+                to="custody.evidencekey",
+            ),
         ),
         migrations.AddField(
-            model_name='issuance',
-            name='deposit',
-            field=models.OneToOneField(null=True, on_delete=django.db.models.deletion.PROTECT, to='custody.cashdeposit'),
+            model_name="issuance",
+            name="deposit",
+            field=models.OneToOneField(
+                null=True, on_delete=django.db.models.deletion.PROTECT, to="custody.cashdeposit"
+            ),
         ),
         migrations.AddField(
-            model_name='paymentorder',
-            name='bank',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='payment_orders', to='custody.evidencekey'),
+            model_name="paymentorder",
+            name="bank",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="payment_orders",
+                to="custody.evidencekey",
+            ),
         ),
         migrations.AddField(
-            model_name='paymentorder',
-            name='deposit',
-            field=models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='returns', to='custody.cashdeposit'),
+            model_name="paymentorder",
+            name="deposit",
+            field=models.ForeignKey(
+                null=True,
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="returns",
+                to="custody.cashdeposit",
+            ),
         ),
         migrations.AddField(
-            model_name='paymentorder',
-            name='withdrawal',
-            field=models.OneToOneField(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='payment', to='custody.withdrawal'),
+            model_name="paymentorder",
+            name="withdrawal",
+            field=models.OneToOneField(
+                null=True,
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="payment",
+                to="custody.withdrawal",
+            ),
         ),
         migrations.AddField(
-            model_name='issuance',
-            name='rejection',
-            field=models.OneToOneField(null=True, on_delete=django.db.models.deletion.PROTECT, to='custody.paymentorder'),
+            model_name="issuance",
+            name="rejection",
+            field=models.OneToOneField(
+                null=True, on_delete=django.db.models.deletion.PROTECT, to="custody.paymentorder"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='issuance',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('deposit__isnull', True), ('notice__isnull', False), ('receipt__isnull', True), ('registration__isnull', True), ('rejection__isnull', True)), models.Q(('deposit__isnull', True), ('notice__isnull', True), ('receipt__isnull', False), ('registration__isnull', True), ('rejection__isnull', True)), models.Q(('deposit__isnull', True), ('notice__isnull', True), ('receipt__isnull', True), ('registration__isnull', False), ('rejection__isnull', True)), models.Q(('deposit__isnull', False), ('notice__isnull', True), ('receipt__isnull', True), ('registration__isnull', True), ('rejection__isnull', True)), models.Q(('deposit__isnull', True), ('notice__isnull', True), ('receipt__isnull', True), ('registration__isnull', True), ('rejection__isnull', False)), _connector='OR'), name='issuance_one_evidence'),
+            model_name="issuance",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(
+                        ("deposit__isnull", True),
+                        ("notice__isnull", False),
+                        ("receipt__isnull", True),
+                        ("registration__isnull", True),
+                        ("rejection__isnull", True),
+                    ),
+                    models.Q(
+                        ("deposit__isnull", True),
+                        ("notice__isnull", True),
+                        ("receipt__isnull", False),
+                        ("registration__isnull", True),
+                        ("rejection__isnull", True),
+                    ),
+                    models.Q(
+                        ("deposit__isnull", True),
+                        ("notice__isnull", True),
+                        ("receipt__isnull", True),
+                        ("registration__isnull", False),
+                        ("rejection__isnull", True),
+                    ),
+                    models.Q(
+                        ("deposit__isnull", False),
+                        ("notice__isnull", True),
+                        ("receipt__isnull", True),
+                        ("registration__isnull", True),
+                        ("rejection__isnull", True),
+                    ),
+                    models.Q(
+                        ("deposit__isnull", True),
+                        ("notice__isnull", True),
+                        ("receipt__isnull", True),
+                        ("registration__isnull", True),
+                        ("rejection__isnull", False),
+                    ),
+                    _connector="OR",
+                ),
+                name="issuance_one_evidence",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='issuance',
-            constraint=models.CheckConstraint(condition=models.Q(('act__isnull', False), ('deposit__isnull', False), ('rejection__isnull', False), _connector='OR'), name='issuance_decided'),
+            model_name="issuance",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    ("act__isnull", False),
+                    ("deposit__isnull", False),
+                    ("rejection__isnull", False),
+                    _connector="OR",
+                ),
+                name="issuance_decided",
+            ),
         ),
         migrations.AddField(
-            model_name='virtualaccount',
-            name='bank',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='custody.evidencekey'),
+            model_name="virtualaccount",
+            name="bank",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="+",
+                to="custody.evidencekey",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='bankaccount',
-            constraint=models.UniqueConstraint(fields=('account', 'bank', 'number'), name='bank_account_once'),
+            model_name="bankaccount",
+            constraint=models.UniqueConstraint(
+                fields=("account", "bank", "number"), name="bank_account_once"
+            ),
         ),
         migrations.AddIndex(
-            model_name='cashdeposit',
-            index=models.Index(fields=['state', 'due_at'], name='custody_cas_state_453dec_idx'),
+            model_name="cashdeposit",
+            index=models.Index(fields=["state", "due_at"], name="custody_cas_state_453dec_idx"),
         ),
         migrations.AddIndex(
-            model_name='cashdeposit',
-            index=models.Index(fields=['account', '-received_at'], name='custody_cas_account_336294_idx'),
+            model_name="cashdeposit",
+            index=models.Index(
+                fields=["account", "-received_at"], name="custody_cas_account_336294_idx"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='cashdeposit',
-            constraint=models.CheckConstraint(condition=models.Q(('amount__gte', 0)), name='cash_deposit_not_negative'),
+            model_name="cashdeposit",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("amount__gte", 0)), name="cash_deposit_not_negative"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='cashdeposit',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('state', 'accepted'), _negated=True), models.Q(('account__isnull', False), ('amount__gt', 0), ('asset__isnull', False)), _connector='OR'), name='cash_deposit_accepted_for_somebody'),
+            model_name="cashdeposit",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("state", "accepted"), _negated=True),
+                    models.Q(
+                        ("account__isnull", False), ("amount__gt", 0), ("asset__isnull", False)
+                    ),
+                    _connector="OR",
+                ),
+                name="cash_deposit_accepted_for_somebody",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='cashdeposit',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('state', 'review'), _negated=True), models.Q(('reason', ''), _negated=True), _connector='OR'), name='cash_deposit_review_reasoned'),
+            model_name="cashdeposit",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("state", "review"), _negated=True),
+                    models.Q(("reason", ""), _negated=True),
+                    _connector="OR",
+                ),
+                name="cash_deposit_review_reasoned",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='cashdeposit',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('state__in', ['returning', 'returned']), _negated=True), ('act__isnull', False), _connector='OR'), name='cash_deposit_return_decided'),
+            model_name="cashdeposit",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("state__in", ["returning", "returned"]), _negated=True),
+                    ("act__isnull", False),
+                    _connector="OR",
+                ),
+                name="cash_deposit_return_decided",
+            ),
         ),
         migrations.AddIndex(
-            model_name='paymentorder',
-            index=models.Index(fields=['state', 'due_at'], name='custody_pay_state_25c1c0_idx'),
+            model_name="paymentorder",
+            index=models.Index(fields=["state", "due_at"], name="custody_pay_state_25c1c0_idx"),
         ),
         migrations.AddConstraint(
-            model_name='paymentorder',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('deposit', None), ('withdrawal', models.F('id'))), models.Q(('deposit__isnull', False), ('withdrawal', None)), _connector='OR'), name='payment_one_cause'),
+            model_name="paymentorder",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("deposit", None), ("withdrawal", models.F("id"))),
+                    models.Q(("deposit__isnull", False), ("withdrawal", None)),
+                    _connector="OR",
+                ),
+                name="payment_one_cause",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='paymentorder',
-            constraint=models.CheckConstraint(condition=models.Q(('amount__gt', 0)), name='payment_amount_positive'),
+            model_name="paymentorder",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("amount__gt", 0)), name="payment_amount_positive"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='paymentorder',
-            constraint=models.CheckConstraint(condition=models.Q(('state', 'due'), ('signature__isnull', False), _connector='OR'), name='payment_signed'),
+            model_name="paymentorder",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("state", "due"), ("signature__isnull", False), _connector="OR"),
+                name="payment_signed",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='paymentorder',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('answer__isnull', False), ('state__in', ['paid', 'rejected'])), models.Q(('answer', None), ('state__in', ['due', 'signed', 'sent'])), _connector='OR'), name='payment_answered'),
+            model_name="paymentorder",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("answer__isnull", False), ("state__in", ["paid", "rejected"])),
+                    models.Q(("answer", None), ("state__in", ["due", "signed", "sent"])),
+                    _connector="OR",
+                ),
+                name="payment_answered",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='paymentorder',
-            constraint=models.UniqueConstraint(condition=models.Q(('state', 'rejected'), _negated=True), fields=('deposit',), name='payment_returns_a_deposit_once'),
+            model_name="paymentorder",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("state", "rejected"), _negated=True),
+                fields=("deposit",),
+                name="payment_returns_a_deposit_once",
+            ),
         ),
         migrations.RunSQL(FIXED, FIXED_REVERSE),
         append_only("custody_cashdeposit", "DELETE"),
