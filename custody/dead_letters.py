@@ -1,12 +1,16 @@
 """Custody's relayed work that may become a dead letter."""
 
+from datetime import timedelta
 from typing import Any
 
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from compliance import intent_life
 from compliance.dead_letters import ATTEMPTS_DEAD, Queue, intent_queue, table_queue
+from compliance.wake import wake
 from custody.models import (
+    Account,
     CashDeposit,
     CustodyIntent,
     Issuance,
@@ -15,13 +19,22 @@ from custody.models import (
     TokenDeposit,
     Withdrawal,
 )
-from custody.services import deposits, issuance, token_deposits, withdrawal_life
+from custody.services import accounts, deposits, issuance, token_deposits, withdrawal_life
 
 BODY = "custody"
+UNREADY_S = 600
 
 
 def _signer_woken(row: Any) -> None:
     intent_life.notify(BODY)
+
+
+def _accounts() -> QuerySet[Account]:
+    """Return accounts that engine or chain still do not know after `UNREADY_S`."""
+    unready = Q(engine_sequence=None) | Q(registered_at=None)
+    since = timezone.now() - timedelta(seconds=UNREADY_S)
+    rows = Account.objects.filter(unready, opened_at__lt=since)
+    return rows.exclude(kind=Account.Kind.OUTSIDE).order_by("id")
 
 
 QUEUES = (
@@ -67,6 +80,14 @@ QUEUES = (
         waiting=(PaymentOrder.State.DUE,),
         error="error",
         woken=_signer_woken,
+    ),
+    Queue(
+        kind="custody.account",
+        body=lambda account: BODY,
+        dead=_accounts,
+        show=lambda account: ("unready", 0, "", account.opened_at),
+        revive=lambda rows: rows.count(),
+        woken=lambda account: wake(accounts.PREPARE_TASK, account.pk),
     ),
     Queue(
         kind="custody.release",

@@ -1,6 +1,7 @@
 """Dead letters: seen by everybody who may look, set going by an officer of their own body alone."""
 
 import json
+from datetime import timedelta
 from io import StringIO
 from typing import Any
 
@@ -12,6 +13,7 @@ from compliance.dead_letters import ATTEMPTS_DEAD, counts
 from compliance.intent_life import ATTEMPTS_MAX
 from compliance.models import AuditRecord
 from custody import selectors, services
+from custody.dead_letters import UNREADY_S
 from custody.models import Account, CustodyIntent, Issuance
 from custody.signer import CustodySigner
 from exchange.operations.dead_letters import QUEUES
@@ -148,6 +150,21 @@ def test_nothing_is_requeued_when_there_is_no_such_dead_letter(
 ) -> None:
     with pytest.raises(CommandError, match="not_found"):
         _requeue("custody.issuance", identifier, carol)
+
+
+def test_account_is_listed_when_nobody_has_prepared_it_for_long(
+    chain: None, engine_client: EngineClient, carol: Desk
+) -> None:
+    account = services.account_open(holder=8_400_000)
+    assert counts(QUEUES)["custody.account"] == 0
+    Account.objects.filter(pk=account.pk).update(
+        opened_at=timezone.now() - timedelta(seconds=UNREADY_S + 1)
+    )
+    assert [(each["kind"], each["id"]) for each in _listed()] == [
+        ("custody.account", str(account.pk))
+    ]
+    _requeue("custody.account", account.pk, carol)
+    assert AuditRecord.objects.filter(subject=f"custody.account:{account.pk}").exists()
 
 
 def test_intent_given_up_is_signed_anew_when_requeued(

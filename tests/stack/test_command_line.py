@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from exchange.settings.tasks import SWEEPS
 from exchange.stack import Instance
 from exchange.stack.instance import BODIES, REPOSITORY
 from exchange.stack.processes import PARTS, ROWS
@@ -107,6 +108,9 @@ def test_status_lists_every_process_when_up(
     wait_until(lambda: not _causes(instance), timeout_s=90)
     well = set(re.findall(r"│ (\S+) +│ \d+ +│ runs +│ ok +│", _shown(root)))
     assert well == {row.name for row in ROWS}
+    health = health_read(json.loads(instance.environment_file.read_text())["NEXUS_WEB_URL"])
+    assert set(health["sweeps_s_ago"]) == set(SWEEPS)
+    assert set(health["dead_letters"].values()) == {0}
 
 
 def test_status_names_processes_that_hang(
