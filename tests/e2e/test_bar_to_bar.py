@@ -239,14 +239,3 @@ def test_one_of_a_hundred_parallel_withdrawals_of_a_balance_passes(
     token = house.query("SELECT token_address FROM custody_asset WHERE id = %s", XAU)[0][0]
     assert wallet.units(token) == balance
     house.agrees()
-
-
-def test_member_sees_no_other_members_withdrawal(house: House, custody: Custody) -> None:
-    owner, other = (custody.withdrawer(trader) for trader in house.traders[:2])
-    mine = _withdraw(owner, "token", "0.001", Wallet(house).address)
-    for method, path in (
-        ("GET", f"/v1/withdrawals/{mine}"),
-        ("POST", f"/v1/withdrawals/{mine}/cancel"),
-    ):
-        assert other.send(method, path).status == 404
-    _reaches(custody, owner, mine, "completed")
