@@ -109,6 +109,26 @@ def test_journal_alone_is_read_and_no_position_told(source: Source) -> None:
     assert source.stream.positions() == []
 
 
+@pytest.mark.parametrize("source_of", ["stream", "journal"])
+def test_what_was_read_at_once_is_one_entry_when_gathered(source: Source, source_of: str) -> None:
+    entries = [source.batch() for _ in range(4)]
+    if source_of == "stream":
+        source.publish(1, *entries)
+    following = follow(
+        source.address,
+        follower="test",
+        after_sequence=entries[0].last_sequence,
+        block_ms=20,
+        gather_ms=1,
+        journal_only=source_of == "journal",
+    )
+    assert next(following) == StreamEntry(
+        entries[0].last_sequence, tuple(each for entry in entries[1:] for each in entry.applied)
+    )
+    assert next(following) is None
+    following.close()
+
+
 @pytest.mark.parametrize("lost", [{0}, {1}, {2, 3}, {0, 2, 4}, {5}, {0, 1, 2, 3, 4, 5}])
 def test_gap_in_the_stream_is_filled_from_the_journal(source: Source, lost: set[int]) -> None:
     for place in range(6):
