@@ -46,15 +46,16 @@ class Signed(AuthBase):
 
 def known_put(document: dict[str, Any], order: dict[str, Any]) -> None:
     """Let generated requests name what there is, or nobody would ever get past a 404."""
-    markets = ["XAU-KRW", "XAG-KRW", "NONE"]
+    markets = ["XAU-KRW", "NONE"]
     known = {
         "symbol": markets,
-        "instrument": markets,
+        "instrument": markets[:1],
         "order_id": [order["order_id"], "1"],
         "client_order_id": [order["client_order_id"], "none"],
         "access_key": ["NX" + "0" * 30],
-        "price": ["100000", "95000", "95005", "0", "1e3"],
-        "quantity": ["0.01", "1", "0.001", "-1"],
+        "price": ["100000", "95000", "95005"],
+        "quantity": ["0.01", "1", "-1"],
+        "email": ["desk@example.com", "desk"],
     }
 
     def enumerated(name: str) -> dict[str, Any]:
@@ -66,7 +67,7 @@ def known_put(document: dict[str, Any], order: dict[str, Any]) -> None:
                 if parameter["name"] in known:
                     parameter["schema"] = enumerated(parameter["name"])
     schemas = document["components"]["schemas"]
-    for shape in ("PlaceOrder", "AmendOrder"):
+    for shape in ("PlaceOrder", "AmendOrder", "Apply"):
         properties = schemas[shape]["properties"]
         properties |= {name: enumerated(name) for name in properties if name in known}
 
@@ -119,7 +120,8 @@ def test_answers_are_as_the_document_says(venue: Venue) -> None:
 @pytest.mark.slow
 def test_answers_are_as_the_document_says_however_long_one_tries(venue: Venue) -> None:
     answers = exercise(venue, examples=100)
-    assert {("place_order", 201), ("amend_order", 200), ("apply", 201)} <= set(answers)
+    understood = {name for name, status in answers if status in (200, 201, 409)}
+    assert {"place_order", "create_api_key", "apply", "get_statement"} <= understood
 
 
 def test_every_route_is_described(venue: Venue) -> None:
