@@ -3,7 +3,7 @@
 The node makes a block of 60 M gas each second, whatever waits. Fills are offered at an even pace
 through the engine's socket, two orders each; engine, followers, both halves of clearing, signers,
 worker and database are those of any exchange. Beside it stands one transaction a fill: the same
-contract settles batches of one, signed beforehand by both bodies' keys, with nothing else running.
+contract settles batches of one, each signed by both bodies' keys, with no other work going on.
 """
 
 import os
