@@ -98,6 +98,7 @@ def markets_show(console: Console, path: Mapping[str, Sequence[Decimal]], member
         f"a dollar, palladium at {settings.MARKETS_PALLADIUM_USD_PER_TOZ} dollars an ounce, and "
         "the first prices of both shares.",
         style="dim",
+        soft_wrap=True,
     )
 
 
