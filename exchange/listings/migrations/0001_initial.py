@@ -8,59 +8,155 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
-        ('custody', '0001_initial'),
+        ("custody", "0001_initial"),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='TradingSession',
+            name="TradingSession",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('calendar', models.CharField(choices=[('24h', 'Round The Clock'), ('XKRX', 'Xkrx')], max_length=8)),
-                ('date', models.DateField()),
-                ('opens_at', models.DateTimeField()),
-                ('closes_at', models.DateTimeField()),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                (
+                    "calendar",
+                    models.CharField(
+                        choices=[("24h", "Round The Clock"), ("XKRX", "Xkrx")], max_length=8
+                    ),
+                ),
+                ("date", models.DateField()),
+                ("opens_at", models.DateTimeField()),
+                ("closes_at", models.DateTimeField()),
             ],
             options={
-                'indexes': [models.Index(fields=['calendar', 'opens_at'], name='listings_tr_calenda_71afe6_idx')],
-                'constraints': [models.UniqueConstraint(fields=('calendar', 'date'), name='listings_session_one_a_day'), models.CheckConstraint(condition=models.Q(('closes_at__gt', models.F('opens_at'))), name='listings_session_ends')],
+                "indexes": [
+                    models.Index(
+                        fields=["calendar", "opens_at"], name="listings_tr_calenda_71afe6_idx"
+                    )
+                ],
+                "constraints": [
+                    models.UniqueConstraint(
+                        fields=("calendar", "date"), name="listings_session_one_a_day"
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(("closes_at__gt", models.F("opens_at"))),
+                        name="listings_session_ends",
+                    ),
+                ],
             },
         ),
         migrations.CreateModel(
-            name='Instrument',
+            name="Instrument",
             fields=[
-                ('id', models.PositiveSmallIntegerField(primary_key=True, serialize=False)),
-                ('symbol', models.CharField(max_length=24, unique=True)),
-                ('unit', models.CharField(max_length=8)),
-                ('tick_size', models.DecimalField(decimal_places=12, max_digits=30)),
-                ('lot_size', models.DecimalField(decimal_places=12, max_digits=30)),
-                ('tick_table', models.JSONField(default=list)),
-                ('base_units_per_lot', compliance.fields.UnitsField()),
-                ('quote_units_per_tick_lot', compliance.fields.UnitsField()),
-                ('instrument_class', models.PositiveIntegerField()),
-                ('quantity_lots_max', models.BigIntegerField()),
-                ('base_price_ticks', models.BigIntegerField(default=0)),
-                ('band_ppm', models.PositiveIntegerField(default=0)),
-                ('price_ticks_low', models.BigIntegerField(default=0)),
-                ('price_ticks_high', models.BigIntegerField(default=0)),
-                ('maker_fee_ppm', models.IntegerField(default=0)),
-                ('taker_fee_ppm', models.IntegerField(default=0)),
-                ('phase', models.PositiveSmallIntegerField(choices=[(1, 'closed'), (2, 'continuous'), (3, 'halted')], default=1)),
-                ('phase_sequence', models.BigIntegerField(default=0)),
-                ('defined_sequence', models.BigIntegerField(null=True)),
-                ('calendar', models.CharField(choices=[('24h', 'Round The Clock'), ('XKRX', 'Xkrx')], default='24h', max_length=8)),
-                ('scheduled_to', models.DateTimeField(default=django.utils.timezone.now)),
-                ('halted_by_officers', models.BooleanField(default=False)),
-                ('listed_at', models.DateTimeField(auto_now_add=True)),
-                ('base_asset', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='custody.asset')),
-                ('quote_asset', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='custody.asset')),
+                ("id", models.PositiveSmallIntegerField(primary_key=True, serialize=False)),
+                ("symbol", models.CharField(max_length=24, unique=True)),
+                ("unit", models.CharField(max_length=8)),
+                ("tick_size", models.DecimalField(decimal_places=12, max_digits=30)),
+                ("lot_size", models.DecimalField(decimal_places=12, max_digits=30)),
+                ("tick_table", models.JSONField(default=list)),
+                ("base_units_per_lot", compliance.fields.UnitsField()),
+                ("quote_units_per_tick_lot", compliance.fields.UnitsField()),
+                ("instrument_class", models.PositiveIntegerField()),
+                ("quantity_lots_max", models.BigIntegerField()),
+                ("base_price_ticks", models.BigIntegerField(default=0)),
+                ("band_ppm", models.PositiveIntegerField(default=0)),
+                ("price_ticks_low", models.BigIntegerField(default=0)),
+                ("price_ticks_high", models.BigIntegerField(default=0)),
+                ("maker_fee_ppm", models.IntegerField(default=0)),
+                ("taker_fee_ppm", models.IntegerField(default=0)),
+                (
+                    "phase",
+                    models.PositiveSmallIntegerField(
+                        choices=[(1, "closed"), (2, "continuous"), (3, "halted")], default=1
+                    ),
+                ),
+                ("phase_sequence", models.BigIntegerField(default=0)),
+                ("defined_sequence", models.BigIntegerField(null=True)),
+                (
+                    "calendar",
+                    models.CharField(
+                        choices=[("24h", "Round The Clock"), ("XKRX", "Xkrx")],
+                        default="24h",
+                        max_length=8,
+                    ),
+                ),
+                ("scheduled_to", models.DateTimeField(default=django.utils.timezone.now)),
+                ("halted_by_officers", models.BooleanField(default=False)),
+                ("listed_at", models.DateTimeField(auto_now_add=True)),
+                (
+                    "base_asset",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="custody.asset",
+                    ),
+                ),
+                (
+                    "quote_asset",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="custody.asset",
+                    ),
+                ),
             ],
             options={
-                'constraints': [models.CheckConstraint(condition=models.Q(('base_units_per_lot__gt', 0), ('id__gt', 0), ('lot_size__gt', 0), ('quantity_lots_max__gt', 0), ('quantity_lots_max__lte', 1099511627776), ('quote_units_per_tick_lot__gt', 0), ('tick_size__gt', 0)), name='listings_instrument_steps'), models.CheckConstraint(condition=models.Q(('price_ticks_high__lte', 1099511627776), ('price_ticks_low__gte', 0), ('band_ppm__lt', 1000000), ('base_price_ticks__gte', 0), models.Q(('price_ticks_high', 0), ('price_ticks_high__gte', models.F('price_ticks_low')), _connector='OR')), name='listings_instrument_band'), models.CheckConstraint(condition=models.Q(('taker_fee_ppm__gte', 0), ('taker_fee_ppm__lt', 1000000), ('maker_fee_ppm__lt', 1000000), ('taker_fee_ppm__gte', django.db.models.expressions.CombinedExpression(models.F('maker_fee_ppm'), '*', models.Value(-1)))), name='listings_instrument_fees'), models.CheckConstraint(condition=models.Q(('base_asset', models.F('quote_asset')), _negated=True), name='listings_instrument_two_assets'), models.CheckConstraint(condition=models.Q(('calendar__in', ['24h', 'XKRX'])), name='listings_instrument_calendar')],
+                "constraints": [
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            ("base_units_per_lot__gt", 0),
+                            ("id__gt", 0),
+                            ("lot_size__gt", 0),
+                            ("quantity_lots_max__gt", 0),
+                            ("quantity_lots_max__lte", 1099511627776),
+                            ("quote_units_per_tick_lot__gt", 0),
+                            ("tick_size__gt", 0),
+                        ),
+                        name="listings_instrument_steps",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            ("price_ticks_high__lte", 1099511627776),
+                            ("price_ticks_low__gte", 0),
+                            ("band_ppm__lt", 1000000),
+                            ("base_price_ticks__gte", 0),
+                            models.Q(
+                                ("price_ticks_high", 0),
+                                ("price_ticks_high__gte", models.F("price_ticks_low")),
+                                _connector="OR",
+                            ),
+                        ),
+                        name="listings_instrument_band",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            ("taker_fee_ppm__gte", 0),
+                            ("taker_fee_ppm__lt", 1000000),
+                            ("maker_fee_ppm__lt", 1000000),
+                            (
+                                "taker_fee_ppm__gte",
+                                django.db.models.expressions.CombinedExpression(
+                                    models.F("maker_fee_ppm"), "*", models.Value(-1)
+                                ),
+                            ),
+                        ),
+                        name="listings_instrument_fees",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(("base_asset", models.F("quote_asset")), _negated=True),
+                        name="listings_instrument_two_assets",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(("calendar__in", ["24h", "XKRX"])),
+                        name="listings_instrument_calendar",
+                    ),
+                ],
             },
         ),
     ]
