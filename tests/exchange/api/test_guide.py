@@ -11,6 +11,7 @@ from exchange.api.views import DoorView
 from exchange.stack.instance import REPOSITORY
 from tests.exchange.conftest import Trader
 from tests.exchange.test_ownership import routes
+from tests.waiting import wait_until
 
 GUIDE = (REPOSITORY / "docs" / "api.md").read_text()
 
@@ -25,8 +26,9 @@ def test_programs_of_the_guide_do_what_they_say(trader: Trader) -> None:
     assert len(programs) == 3
     for program in programs:
         exec(program, names)  # noqa: S102 (the guide is ours)
-    order = trader.get(f"/v1/orders/{names['order']['order_id']}")
-    assert (order["state"], order["quantity"]) == ("cancelled", "0.02")
+    target = f"/v1/orders/{names['order']['order_id']}"
+    wait_until(lambda: trader.get(target)["state"] == "cancelled")
+    assert trader.get(target)["quantity"] == "0.02"
     assert (names["state"], len(names["made"]["secret"])) == ("applied", 43)
 
 
