@@ -103,6 +103,7 @@ def test_killed_process_and_its_lag_are_named_until_it_is_back(
     wait_until(lambda: venue.send("GET", "/health").status == 200)
     venue.stack.kill("projector")
     trader.place("sell", "100000", "0.01")
+    trader.send("DELETE", "/v1/orders")  # what rests would trade with other tests' orders
 
     def named() -> bool:
         causes = venue.send("GET", "/health").json["causes"]
