@@ -36,8 +36,9 @@ def follow(
     Each entry's `applied` holds sequences above the position only (at most one engine batch of
     1,000 commands). With `gather_ms` one entry stands for all that was read at once, and the next
     read lets so much time pass since the last: who writes a transaction an entry then writes few
-    under load, and an entry that comes after silence waits for nothing. Yields None when nothing came for about `block_ms`, so that the caller can
-    stop. Taking the next item tells that the caller has committed the one before: the position of
+    under load, and an entry that comes after silence waits for nothing. Yields None when nothing
+    came for about `block_ms`, so that the caller can stop. Taking the next item tells that the
+    caller has committed the one before: the position of
     `follower` is then reported, and the publisher trims the stream behind the slowest follower.
     Delivery is exactly once for one iterator; after a crash start again at the stored position.
     With `journal_only` the stream is neither read nor told the position: what is yielded is what
