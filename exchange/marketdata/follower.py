@@ -56,7 +56,13 @@ def _follow(address: EngineAddress, stopping: Callable[[], bool]) -> None:
     data, history = MarketData(position), CandleHistory()
     begin = min(position, history.position)
     written_at = 0.0
-    for entry in follow(address, follower=FOLLOWER, after_sequence=begin, block_ms=IDLE_MS):
+    for entry in follow(
+        address,
+        follower=FOLLOWER,
+        after_sequence=begin,
+        block_ms=IDLE_MS,
+        gather_ms=GATHER_MS,
+    ):
         if entry is not None:
             data.take(entry)
             history.take(entry)
