@@ -36,13 +36,30 @@ def figures(session: Session, report: Mapping[str, Any]) -> dict[str, Any]:
         "gas_per_fill": settled.gas_used // max(settled.fills, 1),
         "ack_ms_p50": round(cuts[49] / NS_PER_MS, 2),
         "ack_ms_p99": round(cuts[98] / NS_PER_MS, 2),
-        "mismatches": len(report["mismatches"]) + len(reserve_mismatches(report)),
+        "mismatches": len(mismatches(report)),
     }
 
 
-def reserve_mismatches(report: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Return assets whose supply is not exactly what vault and bank vouch for."""
-    return [row for row in report["assets"] if row["supply"] != row["outside_holdings"]]
+def mismatches(report: Mapping[str, Any]) -> list[str]:
+    """Return what differs once all is settled, a sentence each: then nothing may be in flight.
+
+    The reconciler explains a difference by what is in flight; here engine, ledger and chain must
+    be equal, and supply exactly what vault, registrar and bank vouch for.
+    """
+    found = [mismatch["message"] for mismatch in report["mismatches"]]
+    for row in report["accounts"]:
+        if len({row["engine"], row["ledger"], row["chain"]}) > 1:
+            found.append(
+                f"account {row['account']} asset {row['asset']}: engine {row['engine']}, "
+                f"ledger {row['ledger']}, chain {row['chain']}"
+            )
+    for row in report["assets"]:
+        if row["supply"] != row["outside_holdings"]:
+            found.append(
+                f"asset {row['asset']}: supply {row['supply']}, held outside for it "
+                f"{row['outside_holdings']}"
+            )
+    return found
 
 
 def books_show(console: Console, report: Mapping[str, Any]) -> None:
@@ -72,8 +89,8 @@ def books_show(console: Console, report: Mapping[str, Any]) -> None:
         agrees = row["supply"] == row["outside_holdings"]
         reserves.add_row(assets[row["asset"]].code, *amounts, _sign(agrees))
     console.print(reserves)
-    for mismatch in report["mismatches"]:
-        console.print(f"[bold red]{mismatch['message']}", soft_wrap=True)
+    for message in mismatches(report):
+        console.print(f"[bold red]{message}", soft_wrap=True)
 
 
 def markets_show(console: Console, path: Mapping[str, Sequence[Decimal]], member: Trader) -> None:
