@@ -26,11 +26,19 @@ def key_create(path: Path) -> bytes:
 
 def key_sign(path: Path, message: bytes) -> bytes:
     """Return the 64-byte signature by the key in the file. Raises `Invalid` for another file."""
+    return _key_read(path).sign(message)
+
+
+def public_key_of(path: Path) -> bytes:
+    """Return the public key of the file's key, made when there is none. Raises `Invalid`."""
+    return _key_read(path).public_key().public_bytes_raw() if path.exists() else key_create(path)
+
+
+def _key_read(path: Path) -> Ed25519PrivateKey:
     try:
-        key = Ed25519PrivateKey.from_private_bytes(bytes.fromhex(path.read_text().strip()))
+        return Ed25519PrivateKey.from_private_bytes(bytes.fromhex(path.read_text().strip()))
     except (OSError, ValueError) as error:
         raise Invalid(f"{path} holds no private key: {error}") from error
-    return key.sign(message)
 
 
 def act_sign(

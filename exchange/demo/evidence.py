@@ -37,9 +37,7 @@ class Sources:
         """Make the keys known to custody and trusted by its signer; again changes nothing."""
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         for kind, name in _NAMES.items():
-            if self._key(kind).exists():
-                continue
-            public_key = officer_keys.key_create(self._key(kind))
+            public_key = officer_keys.public_key_of(self._key(kind))
             custody.evidence_key_create(
                 name=name, kind=kind, public_key=public_key, actor=ENROLMENT
             )

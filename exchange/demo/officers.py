@@ -1,6 +1,7 @@
 """Officers of a played market: two of each body, each with a key file of their own."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,7 @@ from uuid import UUID, uuid4
 
 from compliance import officer_keys, policy, selectors
 from compliance.acts import act_body
+from compliance.errors import Conflict
 from compliance.services import act_approve, act_draft, act_propose, officer_create
 from exchange.stack.instance import BODIES
 
@@ -26,10 +28,11 @@ class Officers:
         for body in BODIES:
             for role in ("first", "second"):
                 username = f"{body}-{role}"
-                if self._key(username).exists():
-                    continue
-                public_key = officer_keys.key_create(self._key(username))
-                officer_create(username=username, body=body, public_key=public_key, actor=ENROLMENT)
+                public_key = officer_keys.public_key_of(self._key(username))
+                with suppress(Conflict):  # enrolled before
+                    officer_create(
+                        username=username, body=body, public_key=public_key, actor=ENROLMENT
+                    )
                 policy.officer_trust(body, username, public_key)
 
     def decide(self, kind: str, payload: Mapping[str, Any], reason: str) -> UUID:
