@@ -1,5 +1,8 @@
 """Officers and sources of a played market, enrolled again after a start that was broken off."""
 
+from pathlib import Path
+from typing import Any
+
 import pytest
 
 from compliance import officer_keys, policy
@@ -10,7 +13,9 @@ from exchange.demo.officers import Officers
 
 
 @pytest.mark.django_db
-def test_enrolment_is_finished_when_only_key_files_were_written() -> None:
+def test_enrolment_is_finished_when_only_key_files_were_written(
+    tmp_path: Path, settings: Any
+) -> None:
     settings.KEYS = tmp_path
     officer, bank = (
         officer_keys.key_create(tmp_path / name) for name in ("venue-first.key", "bank.key")
