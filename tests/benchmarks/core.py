@@ -1,7 +1,7 @@
-"""The engine without its socket, beside order books from PyPI: one flow, one core, the same run.
+"""The reference book beside order books from PyPI: one flow, one core, the same run.
 
-The engine does more than its peers: balances, fees, bands, self-trade prevention, client order ids
-and an event for everything. Our book alone does what they do, and is measured too. Time is the
+The engine around the book does more than any of them: balances, fees, bands, self-trade prevention,
+client order ids and an event for everything. It is measured too, under a name of its own. Time is the
 process's own, so that the neighbours' load counts less.
 """
 
@@ -30,8 +30,8 @@ def core() -> Figures:
         name: {"commands_per_s": round(found[name]), "version": version(name)} for name in PEERS
     }
     return {
-        "core_commands_per_s": round(found[OURS]),
-        "book_commands_per_s": round(found[BOOK]),
+        "core_commands_per_s": round(found[BOOK]),
+        "engine_commands_per_s": round(found[OURS]),
         "peers": peers,
     }
 
@@ -46,8 +46,8 @@ def core_growth() -> Figures:
         grown, _ = tracemalloc.get_traced_memory()
         tracemalloc.stop()
         rate = len(given.measured) / _seconds(partial(_apply, engine, given.measured))
-        found[f"core_commands_per_s_{times}x"] = round(rate)
-        found[f"core_kib_{times}x"] = grown >> 10
+        found[f"engine_commands_per_s_{times}x"] = round(rate)
+        found[f"engine_kib_{times}x"] = grown >> 10
         say(f"{times} x: {rate:,.0f} commands/s, {grown >> 10:,} KiB")
     return found
 
