@@ -181,6 +181,36 @@ def test_key_is_refused_when_it_may_not(venue: Venue, kind: str, status: int, co
     assert (answer.status, answer.code) == (status, code)
 
 
+@pytest.mark.parametrize(
+    ("kind", "code"),
+    [("revoked", "key_revoked"), ("expired", "key_expired"), ("suspended", "member_inactive")],
+)
+def test_no_order_is_placed_when_the_key_may_not(venue: Venue, kind: str, code: str) -> None:
+    member = venue.with_key(kind)
+    before = venue.status().state_hash
+    assert member.send("POST", "/v1/orders", member.order("buy", "95000", "0.01")).code == code
+    assert venue.status().state_hash == before
+
+
+@pytest.mark.parametrize("seconds", [-3600, 3600])
+def test_no_order_is_placed_when_the_clock_is_an_hour_off(
+    venue: Venue, trader: Trader, seconds: int
+) -> None:
+    body = json.dumps(trader.order("buy", "95000", "0.01")).encode()
+    claims = claims_with(
+        trader,
+        iat=int(time.time()) + seconds,
+        method="POST",
+        query_hash="",
+        body_hash=content_hash(body),
+    )
+    token = token_build(claims, trader.secret)
+    headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
+    before = venue.status().state_hash
+    assert venue.send("POST", "/v1/orders", body, headers).code == "iat_outside_window"
+    assert venue.status().state_hash == before
+
+
 def test_key_is_told_nothing_of_its_state_when_the_secret_is_another(venue: Venue) -> None:
     somebody = venue.with_key("revoked")
     token = token_build(claims_with(somebody), "guess")
