@@ -21,7 +21,7 @@ from matching.protocol.commands import Credit
 from matching.protocol.queries import GetStatus, Status
 from tests.settings import SESSION_INSTANCE
 
-MEMBERS = 70
+MEMBERS = 110
 PROCESSES = ("engine", "projector", "marketdata", "web")
 
 

@@ -67,7 +67,7 @@ def exchange(django_db_blocker: DjangoDbBlocker) -> Iterator[Stack]:
         _working(),
     ):
         yield stack
-        stack.erase()
+    stack.erase()  # after the thread that sweeps in its database has ended
 
 
 @contextmanager
