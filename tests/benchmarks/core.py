@@ -1,8 +1,8 @@
 """The reference book beside order books from PyPI: one flow, one core, the same run.
 
 The engine around the book does more than any of them: balances, fees, bands, self-trade prevention,
-client order ids and an event for everything. It is measured too, under a name of its own. Time is the
-process's own, so that the neighbours' load counts less.
+client order ids and an event for everything. It is measured too, under a name of its own. Time is
+the process's own, so that the neighbours' load counts less.
 """
 
 import gc
