@@ -6,7 +6,6 @@ What must not live here: any resource, or what a request means.
 """
 
 import os
-import select
 from collections.abc import Iterable
 from functools import lru_cache
 from wsgiref.types import StartResponse, WSGIEnvironment
@@ -76,16 +75,6 @@ def _handle(request: HttpRequest) -> HttpResponse:
 
 
 def _database_check() -> None:
-    """Let go of a connection that the server has closed, which costs no round trip to see.
-
-    Readable without a question means the stream's end, or a server's word before it.
-    """
-    held = connection.connection
-    if held is None:
-        return
-    if not held.closed:
-        poll = select.poll()
-        poll.register(held.fileno(), select.POLLIN)
-        if not poll.poll(0):
-            return
-    connection.close()
+    """Let go of a connection that the server has closed (seen without a round trip)."""
+    if connection.connection is not None and not connection.is_usable():
+        connection.close()
