@@ -55,7 +55,7 @@ def test_nothing_undeclared_is_imported() -> None:
         for module in _imported(path)
         if module not in sys.stdlib_module_names
         and module not in (*OURS, "tests")
-        # What is not installed, as benchmarks' peers need not be, is looked up by its module's name.
+        # Benchmarks' peers need not be installed: then the module's own name is looked up.
         and not declared
         & {name.lower().replace("_", "-") for name in providers.get(module, [module])}
     }
