@@ -60,7 +60,8 @@ def act_execute(*, act_id: UUID) -> None:
         compliance.act_complete(act_id=act_id, result={"sequence": answer.sequence})
         return
     assert isinstance(first, Refused), f"unexpected answer {first}"
-    if first.code == Refusal.ENGINE_UNAVAILABLE:
+    # A young instance opens its revenue account while officers open its markets.
+    if first.code in (Refusal.ENGINE_UNAVAILABLE, Refusal.UNKNOWN_ACCOUNT):
         compliance.act_retry(act_id=act_id, error=first.detail)
     else:
         compliance.act_fail(act_id=act_id, error=f"{first.code}: {first.detail}")

@@ -19,9 +19,15 @@ REVENUE = 2
 
 
 @pytest.fixture
-def markets(db: None, engine_client: EngineClient) -> dict[str, Instrument]:
-    """All default instruments by symbol, closed."""
+def markets(engine_client: EngineClient, listed: dict[str, Instrument]) -> dict[str, Instrument]:
+    """All default instruments by symbol, closed, in an engine that may open them."""
     engine_client.send(OpenAccount(REVENUE, REVENUE, AccountKind.REVENUE))
+    return listed
+
+
+@pytest.fixture
+def listed(db: None, engine_client: EngineClient) -> dict[str, Instrument]:
+    """All default instruments by symbol, closed."""
     for terms in ASSETS:
         asset_register(
             asset_id=terms.id,
