@@ -49,8 +49,11 @@ node_modules/.package-lock.json: package.json package-lock.json
 	@npm ci --no-audit --no-fund --no-global
 	@touch $@
 
-demo: setup ## trade, clear and settle once, and print what happened
-	@$(python) -m exchange.demo
+# How many of the last months of real prices the demo walks through: 1 to 24.
+MONTHS ?= 3
+
+demo: setup ## trade, clear and settle once, and print what happened (MONTHS=24: two years)
+	@$(python) -m exchange.demo --months $(MONTHS)
 
 up: setup ## run the exchange until Ctrl-C
 	@$(python) -m exchange.stack up

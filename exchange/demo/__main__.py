@@ -68,6 +68,8 @@ def _run(months: int) -> int:
         from exchange.demo.play import play
 
         agreed = play(stack.web_url, OUT, console, _progress, months)
+        if agreed:  # what differs is left for whoever looks into it
+            stack.erase()
     verdict = "[green]all books agree" if agreed else "[bold red]the books differ"
     console.print(f"{verdict}[/]; {time.monotonic() - started:.0f} s, figures in {OUT}")
     return 0 if agreed else 1
