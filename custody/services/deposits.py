@@ -1,12 +1,10 @@
 """Cash deposits: a bank's notice matched to an account, or kept until officers decide."""
 
-from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import F
 from django.utils import timezone
 
 from compliance import intent_life
@@ -29,10 +27,10 @@ from custody.models import (
 )
 from custody.services.issuance import mint_intent
 from custody.services.payments import deposit_payment_request
+from custody.services.retries import put_off
 
 BODY = "custody"
 MINT_TASK = "custody.cash_deposit_mint"
-RETRY_DELAY_MAX_S = 60
 
 
 @transaction.atomic
@@ -117,12 +115,7 @@ def cash_deposit_mint(*, notice_id: str) -> None:
 
 def cash_deposit_retry(notice_id: str) -> None:
     """Leave a deposit that must wait to the sweeper, later each time."""
-    row = CashDeposit.objects.filter(pk=notice_id).first()
-    if row is not None:
-        delay = timedelta(seconds=min(2 ** (row.attempts + 1), RETRY_DELAY_MAX_S))
-        CashDeposit.objects.filter(pk=notice_id).update(
-            attempts=F("attempts") + 1, due_at=timezone.now() + delay
-        )
+    put_off(CashDeposit.objects.filter(pk=notice_id))
 
 
 def deposit_accept_act(act_id: UUID, payload: dict[str, Any]) -> dict[str, Any]:

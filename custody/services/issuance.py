@@ -1,11 +1,9 @@
 """Issuance: evidence and two officers, then a mint on chain, then the engine's credit."""
 
-from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import F
 from django.utils import timezone
 
 from compliance import calldata, intent_life
@@ -24,14 +22,12 @@ from custody.models import (
     RegistrarNotice,
     VaultReceipt,
 )
-from matching.client import engine
-from matching.protocol.commands import Credit
-from matching.protocol.events import Credited, ReferenceRepeated
+from custody.services.crediting import engine_credit
+from custody.services.retries import put_off
 from matching.protocol.faults import crash_point
 
 BODY = "custody"
 CREDIT_TASK = "custody.issuance_credit"
-RETRY_DELAY_MAX_S = 60
 
 Evidence = BankNotice | VaultReceipt | RegistrarNotice
 
@@ -140,7 +136,12 @@ def issuance_credit(*, issuance_id: int) -> None:
         return
     if issuance.state != Issuance.State.MINTED:
         raise NotYet(f"issuance {issuance_id} is {issuance.state}, its mint is not confirmed")
-    sequence = _engine_credit(issuance)
+    sequence = engine_credit(
+        account=issuance.account_id,
+        asset=issuance.asset_id,
+        amount_units=issuance.amount_units,
+        reference=f"mint:{issuance.pk}",
+    )
     crash_point("issuance.answered")
     with transaction.atomic():
         issuance = locks.issuance_lock(issuance_id)
@@ -157,31 +158,9 @@ def issuance_credit(*, issuance_id: int) -> None:
         )
 
 
-def _engine_credit(issuance: Issuance) -> int:
-    answer = engine().send(
-        Credit(
-            account=issuance.account_id,
-            asset=issuance.asset_id,
-            amount_units=issuance.amount_units,
-            reference=f"mint:{issuance.pk}",
-        )
-    )
-    event = answer.events[0]
-    if isinstance(event, Credited):
-        return answer.sequence
-    if isinstance(event, ReferenceRepeated):
-        return event.sequence
-    raise Conflict(f"engine refused to credit issuance {issuance.pk}: {event}")
-
-
 def issuance_retry(issuance_id: int) -> None:
     """Leave a credit that failed to the sweeper, later each time."""
-    row = Issuance.objects.filter(pk=issuance_id).first()
-    if row is not None:
-        delay = timedelta(seconds=min(2 ** (row.attempts + 1), RETRY_DELAY_MAX_S))
-        Issuance.objects.filter(pk=issuance_id).update(
-            attempts=F("attempts") + 1, due_at=timezone.now() + delay
-        )
+    put_off(Issuance.objects.filter(pk=issuance_id))
 
 
 _EVIDENCE: dict[str, type[Evidence]] = {

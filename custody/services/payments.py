@@ -1,6 +1,5 @@
 """Payment orders: what leaves the segregated account, and the bank's word on each."""
 
-from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -21,11 +20,11 @@ from custody.cash_documents import (
 from custody.errors import Conflict, EvidenceInvalid, NotFound, NotYet
 from custody.models import BankAccount, CashDeposit, Issuance, PaymentOrder, Withdrawal
 from custody.services.issuance import mint_intent
+from custody.services.retries import put_off
 from custody.services.withdrawing import withdrawal_complete, withdrawal_reverse
 
 BODY = "custody"
 SEND_LIMIT = 1000
-RETRY_DELAY_MAX_S = 60
 
 
 @transaction.atomic
@@ -91,12 +90,8 @@ def payments_missing(limit: int) -> list[UUID]:
 
 def payment_defer(order_id: UUID, *, error: str) -> None:
     """Note why the signer refused; it looks again later, for its policy may have grown."""
-    row = PaymentOrder.objects.filter(pk=order_id, state=PaymentOrder.State.DUE).first()
-    if row is not None:
-        delay = timedelta(seconds=min(2 ** (row.attempts + 1), RETRY_DELAY_MAX_S))
-        row.error, row.attempts = error[:500], row.attempts + 1
-        row.due_at = timezone.now() + delay
-        row.save(update_fields=["error", "attempts", "due_at"])
+    due = PaymentOrder.objects.filter(pk=order_id, state=PaymentOrder.State.DUE)
+    put_off(due, error=error[:500])
 
 
 def payment_signed(order_id: UUID, signature: bytes) -> bool:

@@ -1,13 +1,11 @@
 """Bars on their way out of a vault: ordered once the burn is final, released by its signed word."""
 
 from collections.abc import Mapping
-from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import F
 from django.utils import timezone
 
 from compliance import intent_life
@@ -15,10 +13,10 @@ from compliance import services as compliance
 from custody import evidence, locks, selectors
 from custody.errors import Conflict, EvidenceInvalid, NotFound
 from custody.models import ReleaseDue, VaultRelease, Withdrawal
+from custody.services.retries import put_off
 from custody.services.withdrawal_life import BODY, audit, move
 
 SEND_LIMIT = 1000
-RETRY_DELAY_MAX_S = 60
 
 
 def release_order(withdrawal: Withdrawal) -> None:
@@ -45,11 +43,7 @@ def release_signed(withdrawal_id: UUID, signature: bytes) -> bool:
 
 def release_defer(withdrawal_id: UUID, *, error: str) -> None:
     """Note why the signer refused; it looks again later."""
-    row = ReleaseDue.objects.get(pk=withdrawal_id)
-    delay = timedelta(seconds=min(2 ** (row.attempts + 1), RETRY_DELAY_MAX_S))
-    ReleaseDue.objects.filter(pk=withdrawal_id).update(
-        error=error, attempts=F("attempts") + 1, due_at=timezone.now() + delay
-    )
+    put_off(ReleaseDue.objects.filter(pk=withdrawal_id), error=error)
 
 
 def releases_send() -> list[dict[str, Any]]:

@@ -16,10 +16,8 @@ from compliance.wake import wake
 from custody import locks, selectors
 from custody.errors import Conflict, NotYet
 from custody.models import CustodyIntent, Withdrawal
+from custody.services.crediting import engine_credit
 from custody.services.withdrawal_life import ADVANCE_TASK, BODY, audit, begin_return, close
-from matching.client import engine
-from matching.protocol.commands import Credit
-from matching.protocol.events import Credited, ReferenceRepeated
 from matching.protocol.faults import crash_point
 
 # Errors of the contracts which no later attempt is spared: the units go back to the account.
@@ -78,14 +76,13 @@ def withdrawal_give_back(withdrawal: Withdrawal) -> None:
         if CustodyIntent.objects.filter(pk=locked.pk).exclude(deadline=0).exists():
             raise NotYet(f"the signature of withdrawal {locked.pk} has not run out")
     reference = selectors.return_reference(withdrawal.pk)
-    answer = engine().send(
-        Credit(withdrawal.account_id, withdrawal.asset_id, withdrawal.amount_units, reference)
+    sequence = engine_credit(
+        account=withdrawal.account_id,
+        asset=withdrawal.asset_id,
+        amount_units=withdrawal.amount_units,
+        reference=reference,
     )
     crash_point("withdrawal.returned")
-    event = answer.events[0]
-    if not isinstance(event, Credited | ReferenceRepeated):
-        raise Conflict(f"engine refused to give withdrawal {withdrawal.pk} back: {event}")
-    sequence = event.sequence if isinstance(event, ReferenceRepeated) else answer.sequence
     with transaction.atomic():
         locked = locks.withdrawal_lock(withdrawal.pk)
         if locked.state == State.RETURNED:

@@ -3,10 +3,7 @@
 The clearing house reads the chain and tells what it found; nothing here asks a node.
 """
 
-from datetime import timedelta
-
 from django.db import transaction
-from django.db.models import F
 from django.utils import timezone
 
 from compliance import services as compliance
@@ -14,14 +11,12 @@ from compliance.wake import wake
 from custody import locks, selectors
 from custody.errors import Conflict, NotFound, NotYet
 from custody.models import TokenDeposit
-from matching.client import engine
-from matching.protocol.commands import Credit
-from matching.protocol.events import Credited, ReferenceRepeated
+from custody.services.crediting import engine_credit
+from custody.services.retries import put_off
 from matching.protocol.faults import crash_point
 
 BODY = "custody"
 CREDIT_TASK = "custody.token_deposit_credit"
-RETRY_DELAY_MAX_S = 60
 
 
 @transaction.atomic
@@ -88,14 +83,13 @@ def token_deposit_credit(*, deposit_id: int) -> None:
     if deposit.state != TokenDeposit.State.CONFIRMED:
         raise NotYet(f"deposit {deposit_id} is {deposit.state}")
     reference = selectors.deposit_reference(deposit.transaction_hash, deposit.log_index)
-    answer = engine().send(
-        Credit(deposit.account_id, deposit.asset_id, deposit.amount_units, reference)
+    sequence = engine_credit(
+        account=deposit.account_id,
+        asset=deposit.asset_id,
+        amount_units=deposit.amount_units,
+        reference=reference,
     )
     crash_point("deposit.answered")
-    event = answer.events[0]
-    if not isinstance(event, Credited | ReferenceRepeated):
-        raise Conflict(f"engine refused to credit deposit {deposit_id}: {event}")
-    sequence = event.sequence if isinstance(event, ReferenceRepeated) else answer.sequence
     with transaction.atomic():
         locked = locks.token_deposit_lock(deposit_id)
         if locked.state == TokenDeposit.State.CREDITED:
@@ -107,12 +101,7 @@ def token_deposit_credit(*, deposit_id: int) -> None:
 
 def token_deposit_retry(deposit_id: int) -> None:
     """Leave a credit that failed to the sweeper, later each time."""
-    row = TokenDeposit.objects.filter(pk=deposit_id).first()
-    if row is not None:
-        delay = timedelta(seconds=min(2 ** (row.attempts + 1), RETRY_DELAY_MAX_S))
-        TokenDeposit.objects.filter(pk=deposit_id).update(
-            attempts=F("attempts") + 1, due_at=timezone.now() + delay
-        )
+    put_off(TokenDeposit.objects.filter(pk=deposit_id))
 
 
 def _audit(deposit: TokenDeposit, action: str) -> None:

@@ -1,19 +1,17 @@
 """The states of a withdrawal, each change kept with its due time and audited; decides nothing."""
 
-from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-from django.db.models import F
 from django.utils import timezone
 
 from compliance import services as compliance
 from compliance.wake import wake
 from custody.models import Withdrawal
+from custody.services.retries import put_off
 
 BODY = "custody"
 ADVANCE_TASK = "custody.withdrawal_advance"
-RETRY_DELAY_MAX_S = 60
 
 State = Withdrawal.State
 
@@ -63,9 +61,4 @@ def audit(withdrawal: Withdrawal, action: str, detail: dict[str, Any]) -> None:
 
 def withdrawal_retry(withdrawal_id: UUID) -> None:
     """Leave a step that failed to the sweeper, later each time."""
-    row = Withdrawal.objects.filter(pk=withdrawal_id).first()
-    if row is not None:
-        delay = timedelta(seconds=min(2 ** (row.attempts + 1), RETRY_DELAY_MAX_S))
-        Withdrawal.objects.filter(pk=withdrawal_id).update(
-            attempts=F("attempts") + 1, due_at=timezone.now() + delay
-        )
+    put_off(Withdrawal.objects.filter(pk=withdrawal_id))
