@@ -2,7 +2,7 @@
 
 from custody.services.accounts import account_address_set, account_open, account_prepare
 from custody.services.acts import act_execute
-from custody.services.assets import asset_register
+from custody.services.assets import asset_register, assets_register
 from custody.services.banking import bank_account_register, virtual_account_open
 from custody.services.chain import (
     chain_addresses_set,
@@ -48,6 +48,7 @@ __all__ = [
     "account_prepare",
     "act_execute",
     "asset_register",
+    "assets_register",
     "bank_account_register",
     "bank_notice_receive",
     "cash_deposit_mint",

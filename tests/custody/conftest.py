@@ -39,14 +39,7 @@ def dave(db: None, keys: Path) -> Desk:
 @pytest.fixture
 def assets(db: None) -> None:
     """The catalogue."""
-    for terms in ASSETS:
-        services.asset_register(
-            asset_id=terms.id,
-            code=terms.code,
-            name=terms.name,
-            kind=terms.kind,
-            decimals=terms.decimals,
-        )
+    services.assets_register()
 
 
 @pytest.fixture

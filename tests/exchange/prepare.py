@@ -23,7 +23,6 @@ from django.utils import timezone
 from compliance import officer_keys
 from compliance import services as compliance
 from custody import services as custody
-from custody.catalogue import ASSETS
 from exchange.listings import services as listings
 from exchange.listings.defaults import default_listings
 from exchange.members import services as members
@@ -73,14 +72,7 @@ class Officers:
 
 
 def market_prepare(venue: Officers) -> None:
-    for terms in ASSETS:
-        custody.asset_register(
-            asset_id=terms.id,
-            code=terms.code,
-            name=terms.name,
-            kind=terms.kind,
-            decimals=terms.decimals,
-        )
+    custody.assets_register()
     custody.account_prepare(number=2)
     for listing in default_listings(BASE_PRICES):
         listings.instrument_list(listing=listing, actor=ACTOR)

@@ -8,7 +8,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from custody.catalogue import ASSETS
 from custody.errors import BodyRefused
-from custody.services import asset_register
+from custody.services import assets_register
 
 
 class Command(BaseCommand):
@@ -16,14 +16,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
-            for terms in ASSETS:
-                asset_register(
-                    asset_id=terms.id,
-                    code=terms.code,
-                    name=terms.name,
-                    kind=terms.kind,
-                    decimals=terms.decimals,
-                )
+            assets_register()
         except BodyRefused as error:
             raise CommandError(f"{error.code}: {error}") from error
         self.stdout.write(json.dumps([asdict(terms) for terms in ASSETS]))

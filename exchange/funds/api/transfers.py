@@ -12,6 +12,7 @@ from custody import services as custody
 from custody.errors import NotYet
 from exchange.api.decoding import NoQuery, body_decode, query_decode
 from exchange.api.errors import DoorCode, Problem
+from exchange.api.pages import next_cursor
 from exchange.api.schema import documented
 from exchange.funds.api import representation, shapes
 from exchange.funds.api.views import asset_number
@@ -217,6 +218,4 @@ def _instant(cursor: int | None) -> datetime | None:
 
 
 def _cursor(instants: Sequence[datetime], limit: int) -> str | None:
-    if len(instants) < limit:
-        return None
-    return str((instants[-1] - _EPOCH) // _MICROSECOND)
+    return next_cursor([(one - _EPOCH) // _MICROSECOND for one in instants], limit)

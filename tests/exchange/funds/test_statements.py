@@ -10,7 +10,6 @@ from datetime import date, datetime, timedelta, timezone
 import pytest
 
 from custody import services, statements
-from custody.catalogue import ASSETS
 from custody.errors import Invalid
 from custody.ledger import ledger_apply
 from custody.models import Account
@@ -48,14 +47,7 @@ class Moved:
 def flow(db: None, monkeypatch: pytest.MonkeyPatch) -> Flow:
     """Half a month of trading, deposits and withdrawals, in ledger and records alike."""
     monkeypatch.setattr(flows, "STEP_NS", QUARTER_HOUR_NS)
-    for terms in ASSETS:
-        services.asset_register(
-            asset_id=terms.id,
-            code=terms.code,
-            name=terms.name,
-            kind=terms.kind,
-            decimals=terms.decimals,
-        )
+    services.assets_register()
     Account.objects.bulk_create(Account(id=number, holder=number) for number in ACCOUNTS)
     made = Flow(11).run(1_300)
     for account in ACCOUNTS:

@@ -4,8 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from custody.catalogue import ASSETS
-from custody.services import asset_register
+from custody.services import assets_register
 from exchange.listings import services
 from exchange.listings.defaults import default_listings
 from exchange.listings.models import Instrument
@@ -28,14 +27,7 @@ def markets(engine_client: EngineClient, listed: dict[str, Instrument]) -> dict[
 @pytest.fixture
 def listed(db: None, engine_client: EngineClient) -> dict[str, Instrument]:
     """All default instruments by symbol, closed."""
-    for terms in ASSETS:
-        asset_register(
-            asset_id=terms.id,
-            code=terms.code,
-            name=terms.name,
-            kind=terms.kind,
-            decimals=terms.decimals,
-        )
+    assets_register()
     listed = [
         services.instrument_list(listing=each, actor="process:test") for each in default_listings()
     ]

@@ -1,6 +1,7 @@
 """Phases by the calendar, at given times: exact transitions, officers' acts, what was missed."""
 
 from datetime import UTC, date, datetime, timedelta
+from functools import partial
 from itertools import count
 from pathlib import Path
 
@@ -46,6 +47,14 @@ def days(markets: dict[str, Instrument], engine_client: EngineClient) -> tuple[d
     for row in markets.values():
         engine_client.send(SetPhase(row.id, Phase.CLOSED))
     return friday, monday
+
+
+def decide(desks: tuple[Desk, Desk], row: Instrument, phase: Phase, at: datetime) -> None:
+    """Let two officers set a phase, approved at a time, and carry it out."""
+    done = act_approved(*desks, "venue.set_phase", instrument=row.id, phase=int(phase))
+    Act.objects.filter(id=done.id).update(decided_at=at)
+    services.act_execute(act_id=done.id)
+    assert Act.objects.get(id=done.id).state == Act.State.EXECUTED
 
 
 def phase_of(engine: EngineClient, row: Instrument) -> Phase:
@@ -99,12 +108,7 @@ def test_officers_word_stands_until_the_next_transition(
     friday, monday = days
     share = markets[SHARE]
 
-    def act(phase: Phase, at: datetime) -> None:
-        done = act_approved(*venue_desks, "venue.set_phase", instrument=share.id, phase=int(phase))
-        Act.objects.filter(id=done.id).update(decided_at=at)
-        services.act_execute(act_id=done.id)
-        assert Act.objects.get(id=done.id).state == Act.State.EXECUTED
-
+    act = partial(decide, venue_desks, share)
     services.phases_schedule(now=kst(friday, 16))
     act(Phase.CONTINUOUS, kst(friday, 20))  # a special session
     assert services.phases_schedule(now=kst(friday, 23)) == 0
@@ -125,11 +129,7 @@ def test_halted_market_stays_halted_until_officers_lift_it(
     friday, monday = days
     share = markets[SHARE]
 
-    def act(phase: Phase, at: datetime) -> None:
-        done = act_approved(*venue_desks, "venue.set_phase", instrument=share.id, phase=int(phase))
-        Act.objects.filter(id=done.id).update(decided_at=at)
-        services.act_execute(act_id=done.id)
-
+    act = partial(decide, venue_desks, share)
     services.phases_schedule(now=kst(friday, 9))
     act(Phase.HALTED, kst(friday, 8, 59))  # decided just before the opening, carried out after
     for at in (kst(friday, 15, 30), kst(monday, 9)):
