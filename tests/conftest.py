@@ -11,7 +11,7 @@ import redis
 from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 
-from exchange.stack import Instance, Stack, StackError
+from exchange.stack import Instance, Stack, StackError, instance_erase
 from exchange.stack.instance import instances_root
 from exchange.stack.process import start_ticks
 from tests.settings import SESSION_INSTANCE
@@ -34,8 +34,8 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 
 
 def _instance_erase(instance: Instance) -> None:
-    with suppress(StackError), instance.locked():  # another session may be at it
-        instance.erase()
+    with suppress(StackError):  # another session may be at it
+        instance_erase(instance)
 
 
 class Together(LoadScopeScheduling):  # type: ignore[misc]  # pytest-xdist is untyped

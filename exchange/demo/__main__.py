@@ -19,10 +19,9 @@ import exchange.lean  # noqa: F401  # before web3
 from compliance.errors import BodyRefused
 from exchange.demo.session import Unexpected
 from exchange.demo.waiting import TookTooLong
-from exchange.stack import Instance, Stack, StackError
+from exchange.stack import Instance, Stack, StackError, instance_erase
 from exchange.stack.environment import outside_urls
 from exchange.stack.instance import REPOSITORY
-from exchange.stack.process import leftovers_end
 from matching.client import EngineUnavailable
 
 NAME = "demo"
@@ -58,10 +57,7 @@ def _run(months: int) -> int:
     started = time.monotonic()
     # Takes a second, which one of two cores has to spare while the parts start.
     Thread(target=import_module, args=["settlement.chain.client"], daemon=True).start()
-    instance = Instance.named(NAME)
-    with instance.locked():
-        leftovers_end(instance.pids)
-        instance.erase()
+    instance_erase(Instance.named(NAME))
     with Stack(NAME, urls=outside_urls(), progress=_progress, say=console.print) as stack:
         os.environ.update(stack.env)
         django.setup()

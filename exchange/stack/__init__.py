@@ -8,6 +8,6 @@ What must not live here: Django, and any rule of the exchange.
 
 from exchange.stack.errors import StackError
 from exchange.stack.instance import Instance
-from exchange.stack.stack import Stack
+from exchange.stack.stack import Stack, instance_erase
 
-__all__ = ["Instance", "Stack", "StackError"]
+__all__ = ["Instance", "Stack", "StackError", "instance_erase"]

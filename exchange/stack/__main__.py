@@ -16,10 +16,10 @@ from rich.table import Table
 from exchange.stack.environment import outside_urls
 from exchange.stack.errors import StackError
 from exchange.stack.instance import REPOSITORY, Instance, instances_root
-from exchange.stack.process import leftovers_end, start_ticks
+from exchange.stack.process import start_ticks
 from exchange.stack.processes import manage
 from exchange.stack.readiness import health_read
-from exchange.stack.stack import Stack
+from exchange.stack.stack import Stack, instance_erase
 
 DEFAULT_NAME = "main"
 DEFAULT_PORT = 8000
@@ -144,9 +144,8 @@ def reset(chosen: argparse.Namespace) -> int:
         return 0
     names = [home.name for home in instances_root().iterdir()] if chosen.all else [chosen.name]
     for instance in map(Instance.named, names):
-        with instance.locked(), _progress(f"erasing {instance.name}"):
-            leftovers_end(instance.pids)
-            instance.erase()
+        with _progress(f"erasing {instance.name}"):
+            instance_erase(instance)
         console.print(f"{instance.name} is erased; its next start is a new instance")
     for name, url in outside_urls().items():
         console.print(f"[yellow]{name} runs elsewhere and keeps what it has: give a new instance")

@@ -216,8 +216,7 @@ class Stack:
         for process in self._processes.values():
             process.signal(process.program.death_signal)
         self.close()
-        with self.instance.locked():
-            self.instance.erase()
+        instance_erase(self.instance)
 
     def _logs_turn(self) -> None:
         for log in self.instance.logs.glob("*.log"):
@@ -310,6 +309,16 @@ class Stack:
                 self.say(f"{process.program.name} did not stop when asked and was killed")
             self._restarts.forget(process.program.name)
             del self._processes[process.program.name]
+
+
+def instance_erase(instance: Instance) -> None:
+    """End what an earlier run left running, and remove the instance.
+
+    Raises StackError while a supervisor holds it.
+    """
+    with instance.locked():
+        leftovers_end(instance.pids)
+        instance.erase()
 
 
 def _end(process: Process) -> str:

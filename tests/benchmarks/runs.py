@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from importlib import import_module
 from typing import Any
 
-from exchange.stack import Instance, Stack
+from exchange.stack import Instance, Stack, instance_erase
 
 Figures = dict[str, Any]
 
@@ -34,9 +34,7 @@ def run(name: str) -> Figures:
 @contextmanager
 def fresh_stack(name: str, **options: Any) -> Iterator[Stack]:
     """Run an instance of this name that nothing was done in before; erase it afterwards."""
-    instance = Instance.named(name)
-    with instance.locked():
-        instance.erase()
+    instance_erase(Instance.named(name))
     with Stack(name, **options) as stack:
         yield stack
         stack.erase()
