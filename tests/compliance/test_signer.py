@@ -10,6 +10,8 @@ from django.conf import settings as configured
 from django.db import connection
 from eth_account import Account
 from eth_account.messages import encode_typed_data
+from eth_keys.backends import get_backend
+from eth_keys.backends.coincurve import CoinCurveECCBackend
 
 from compliance import acts, calldata, officer_keys, policy, selectors, services
 from compliance import signer as signing
@@ -315,6 +317,10 @@ def test_one_key_cannot_be_trusted_under_two_names(keys: Path) -> None:
             policy.officer_trust("compliance", name, key)
     assert policy.policy_load("compliance").officers == {"a": b"k" * 32}
     assert (keys / "compliance.policy.json").stat().st_mode & 0o777 == 0o600
+
+
+def test_keys_are_computed_in_a_time_that_tells_nothing_of_them() -> None:
+    assert isinstance(get_backend(), CoinCurveECCBackend)
 
 
 def test_key_store_opens_with_its_own_passphrase_only(
