@@ -6,27 +6,21 @@ import socket
 import threading
 from collections.abc import Sequence
 from functools import cache
+from itertools import count
 from pathlib import Path
 
 import msgspec
 
 from matching.client.address import engine_address
-from matching.protocol.codec import (
-    ANSWER_BYTES_MAX,
-    FRAME_HEADER,
-    REQUEST_BYTES_MAX,
-    Answer,
-    QueryAnswer,
-    Request,
-    answer_decode,
-    encode,
-)
+from matching.client.frames import AnswerReader, request_frame
+from matching.protocol.codec import Answer, QueryAnswer
 from matching.protocol.commands import AnyCommand
 from matching.protocol.queries import AnyQuery, AnyReply
 
 # Requests in flight on a connection: the engine stops reading from one that does not read answers.
 WINDOW = 256
 DEFAULT_TIMEOUT_S = 5.0
+READ_BYTES = 1 << 16
 
 
 class EngineUnavailable(Exception):
@@ -126,7 +120,7 @@ class _Connection:
         except BaseException:
             self._socket.close()
             raise
-        self._reader = self._socket.makefile("rb", buffering=1 << 16)
+        self._reader = AnswerReader()
         self._poll = select.poll()
         self._poll.register(self._socket, select.POLLIN)
 
@@ -140,32 +134,16 @@ class _Connection:
     def exchange(self, bodies: Sequence[AnyCommand | AnyQuery]) -> list[Answer | QueryAnswer]:
         first_id = self._request_id + 1
         self._request_id += len(bodies)
-        frames = bytearray()
-        for request_id, body in enumerate(bodies, first_id):
-            message = encode(Request(request_id, body))
-            if len(message) > REQUEST_BYTES_MAX:
-                raise ValueError(f"request of {len(message)} bytes, limit {REQUEST_BYTES_MAX}")
-            frames += FRAME_HEADER.pack(len(message)) + message
-        self._socket.sendall(frames)
-        return [self._answer(request_id) for request_id in range(first_id, self._request_id + 1)]
-
-    def _answer(self, request_id: int) -> Answer | QueryAnswer:
-        length: int = FRAME_HEADER.unpack(self._read(FRAME_HEADER.size))[0]
-        if length > ANSWER_BYTES_MAX:
-            raise EOFError(f"answer of {length} bytes, limit {ANSWER_BYTES_MAX}")
-        answer: Answer | QueryAnswer = answer_decode(self._read(length))
-        if answer.request_id != request_id:
-            raise EOFError(f"answer to request {answer.request_id}, expected {request_id}")
-        return answer
-
-    def _read(self, size: int) -> bytes:
-        data: bytes = self._reader.read(size)
-        if len(data) != size:
-            raise EOFError("the engine closed the connection")
-        return data
+        self._socket.sendall(b"".join(map(request_frame, count(first_id), bodies)))
+        answers: list[Answer | QueryAnswer] = []
+        while len(answers) < len(bodies):
+            answers += self._reader.feed(self._socket.recv(READ_BYTES))
+        for expected, answer in enumerate(answers, first_id):
+            if answer.request_id != expected or expected > self._request_id:
+                raise EOFError(f"answer to request {answer.request_id}, expected {expected}")
+        return answers
 
     def close(self) -> None:
-        self._reader.close()
         self._socket.close()
 
 

@@ -1,0 +1,53 @@
+"""The wire as a client sees it: requests into frames, received bytes into answers."""
+
+from matching.protocol.codec import (
+    ANSWER_BYTES_MAX,
+    FRAME_HEADER,
+    REQUEST_BYTES_MAX,
+    Answer,
+    QueryAnswer,
+    Request,
+    answer_decode,
+    encode,
+    frame,
+)
+from matching.protocol.commands import AnyCommand
+from matching.protocol.queries import AnyQuery
+
+
+def request_frame(request_id: int, body: AnyCommand | AnyQuery) -> bytes:
+    """Return the frame of a request. Raises `ValueError` when the engine would not read it."""
+    message = encode(Request(request_id, body))
+    if len(message) > REQUEST_BYTES_MAX:
+        raise ValueError(f"request of {len(message)} bytes, limit {REQUEST_BYTES_MAX}")
+    return frame(message)
+
+
+class AnswerReader:
+    """Takes a connection's bytes as they come and returns the answers that are whole."""
+
+    def __init__(self) -> None:
+        self._received = bytearray()
+
+    def feed(self, data: bytes) -> list[Answer | QueryAnswer]:
+        """Return the answers that these bytes complete, in order.
+
+        Raises `EOFError` at the connection's end or a frame too large, `msgspec.DecodeError`.
+        """
+        if not data:
+            raise EOFError("the engine closed the connection")
+        received = self._received
+        received += data
+        answers: list[Answer | QueryAnswer] = []
+        offset = 0
+        with memoryview(received) as view:
+            while (start := offset + FRAME_HEADER.size) <= len(received):
+                length: int = FRAME_HEADER.unpack_from(received, offset)[0]
+                if length > ANSWER_BYTES_MAX:
+                    raise EOFError(f"answer of {length} bytes, limit {ANSWER_BYTES_MAX}")
+                if start + length > len(received):
+                    break
+                offset = start + length
+                answers.append(answer_decode(view[start:offset]))
+        del received[:offset]
+        return answers
