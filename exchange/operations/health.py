@@ -16,7 +16,7 @@ from django.utils import timezone
 from compliance.dead_letters import counts
 from custody.selectors import ledger_position, withdrawals_halted
 from exchange.api.valkey import valkey
-from exchange.marketdata.store import position_read
+from exchange.marketdata import archive, store
 from exchange.operations.dead_letters import QUEUES
 from exchange.operations.shapes import (
     Cause,
@@ -56,7 +56,14 @@ PROCESSES = (
     "beat",
     "web",
 )
-FOLLOWERS = ("projector", "ledger", "clearing", "marketdata")
+# Each with the process in which it runs.
+FOLLOWERS = {
+    "projector": "projector",
+    "ledger": "ledger",
+    "clearing": "clearing",
+    "marketdata": "marketdata",
+    "candles": "marketdata",
+}
 # Told alive by what they answer, not by a sign of life.
 ANSWERING = ("engine", "web")
 
@@ -91,7 +98,9 @@ def report() -> Report:
     followers = {name: _follower(found, name) for name in FOLLOWERS}
     causes = [
         *_parts_judge(found, processes),
-        *_followers_judge({name: each for name, each in followers.items() if name in expected}),
+        *_followers_judge(
+            {name: each for name, each in followers.items() if FOLLOWERS[name] in expected}
+        ),
         *(_sweeps_judge(found.sweeps) if "worker" in expected else ()),
         *_clearing_judge(found.clearing),
     ]
@@ -149,6 +158,7 @@ def _database_read(found: Found) -> None:
         "projector": projector_position(),
         "ledger": ledger_position(),
         "clearing": clearing.obligations_position(),
+        "candles": archive.position_read(),
     }
     found.clearing = _clearing_read()
     found.dead_letters = counts(QUEUES)
@@ -177,7 +187,7 @@ def _clearing_read() -> ClearingHealth | None:
 
 
 def _valkey_read(found: Found) -> None:
-    found.positions["marketdata"] = position_read()
+    found.positions["marketdata"] = store.position_read()
     instance = str(settings.INSTANCE_ID)
     signs: Any = valkey().mget([heartbeat_name(instance, name) for name in PROCESSES])
     found.alive = {name for name, sign in zip(PROCESSES, signs, strict=True) if sign}

@@ -175,7 +175,9 @@ def test_health_names_every_part_and_follower(venue: Venue) -> None:
     health = ask()
     assert (health["database"], health["valkey"]) == ("ok", "ok")
     assert int(health["engine"]["sequence"]) > 0
-    assert set(health["followers"]) == {"projector", "ledger", "clearing", "marketdata"}
+    names = {"projector", "ledger", "clearing", "marketdata", "candles"}
+    assert set(health["followers"]) == names
+    wait_until(lambda: ask()["followers"]["candles"]["lag"] == 0)
 
 
 def test_openapi_describes_every_resource_and_its_page_is_served(venue: Venue) -> None:
