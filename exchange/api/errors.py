@@ -36,6 +36,7 @@ class DoorCode(StrEnum):
     BAD_REQUEST = "bad_request"
     NOT_FOUND = "not_found"
     METHOD_NOT_ALLOWED = "method_not_allowed"
+    NOT_ACCEPTABLE = "not_acceptable"
     LENGTH_REQUIRED = "length_required"
     BODY_TOO_LARGE = "body_too_large"
     MEDIA_TYPE_UNSUPPORTED = "media_type_unsupported"
@@ -107,6 +108,7 @@ _CODES: dict[HTTPStatus, tuple[Code, ...]] = {
         Refusal.UNKNOWN_ORDER,
     ),
     HTTPStatus.METHOD_NOT_ALLOWED: (DoorCode.METHOD_NOT_ALLOWED,),
+    HTTPStatus.NOT_ACCEPTABLE: (DoorCode.NOT_ACCEPTABLE,),
     HTTPStatus.CONFLICT: (
         DoorCode.IDEMPOTENCY_KEY_IN_USE,
         DoorCode.CONFLICT,

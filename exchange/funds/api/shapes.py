@@ -31,12 +31,15 @@ class FeesQuery(Strict, frozen=True, rename={"first": "from", "last": "to"}):
 
 
 class StatementQuery(Strict, frozen=True, rename={"first": "from", "last": "to"}):
-    """A `month`, or dates from `from` to `to`; without either this month up to today."""
+    """A `month`, or dates from `from` to `to`; without either this month up to today.
+
+    Without a `format` the header Accept chooses.
+    """
 
     month: MonthString | None = None
     first: DateString | None = None
     last: DateString | None = None
-    format: Literal["json", "csv"] = "json"
+    format: Literal["json", "csv"] | None = None
 
 
 class Movement(msgspec.Struct, frozen=True):

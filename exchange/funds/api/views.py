@@ -17,6 +17,9 @@ from exchange.members.api.views import MemberView
 from exchange.members.scopes import Scope
 from exchange.trading.fees import fees_by_day
 
+_JSON, _CSV = "application/json", "text/csv"
+_VARY = {"Vary": "Accept"}
+
 
 class HistoryView(MemberView):
     """What moved the member's balances."""
@@ -73,10 +76,11 @@ class StatementsView(MemberView):
         "Get a statement of a month or of dates, as JSON or CSV",
         query=shapes.StatementQuery,
         answer=shapes.Statement,
-        media_types=("application/json", "text/csv"),
+        media_types=(_JSON, _CSV),
     )
     def get(self, request: Request) -> HttpResponseBase:
         query = query_decode(request, shapes.StatementQuery)
+        media_type = _media_type(request, query.format)
         period = period_of(query.month, query.first, query.last)
         try:
             made = statements.statement(self.account, begin=period.begin, end=period.end)
@@ -84,14 +88,24 @@ class StatementsView(MemberView):
             raise Problem(DoorCode.PARAMETER_INVALID, str(error)) from error
         fees = fees_by_day(self.account, begin_ns=period.begin_ns, end_ns=period.end_ns)
         shown = representation.statement_show(self.account, period, made, fees)
-        if query.format == "json":
-            return Response(shown)
+        if media_type == _JSON:
+            return Response(shown, headers=_VARY)
         name = f"statement-{shown.first}-{shown.last}.csv"
         return HttpResponse(
             representation.statement_csv(shown),
-            content_type="text/csv; charset=utf-8",
-            headers={"Content-Disposition": f'attachment; filename="{name}"'},
+            content_type=f"{_CSV}; charset=utf-8",
+            headers={"Content-Disposition": f'attachment; filename="{name}"', **_VARY},
         )
+
+
+def _media_type(request: Request, wanted: str | None) -> str:
+    """Return in which form a statement goes out. Raises `Problem` when neither is accepted."""
+    if wanted is not None:
+        return _CSV if wanted == "csv" else _JSON
+    accepted = request._request.get_preferred_type([_JSON, _CSV])
+    if accepted is None:
+        raise Problem(DoorCode.NOT_ACCEPTABLE, f"a statement comes as {_JSON} or {_CSV}")
+    return accepted
 
 
 def asset_number(code: str | None) -> int | None:

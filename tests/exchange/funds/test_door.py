@@ -112,6 +112,33 @@ def test_statement_comes_as_csv(savers: tuple[Trader, Trader]) -> None:
 
 
 @pytest.mark.parametrize(
+    ("accept", "query", "answered"),
+    [
+        ("text/csv", "", "text/csv; charset=utf-8"),
+        ("application/json", "", "application/json"),
+        ("*/*", "", "application/json"),
+        ("application/json;q=0.5, text/*", "", "text/csv; charset=utf-8"),
+        ("text/csv", "?format=json", "application/json"),
+        ("application/pdf", "?format=csv", "text/csv; charset=utf-8"),
+    ],
+)
+def test_statement_comes_in_the_form_that_is_accepted(
+    savers: tuple[Trader, Trader], accept: str, query: str, answered: str
+) -> None:
+    answer = savers[0].send("GET", f"/v1/statements{query}", headers={"Accept": accept})
+    assert (answer.status, answer.headers["content-type"]) == (200, answered)
+    assert answer.headers["vary"] == "Accept"
+
+
+def test_statement_is_refused_in_forms_that_it_does_not_have(
+    savers: tuple[Trader, Trader],
+) -> None:
+    answer = savers[0].send("GET", "/v1/statements", headers={"Accept": "application/pdf"})
+    assert (answer.status, answer.code) == (406, "not_acceptable")
+    assert "application/json or text/csv" in answer.json["detail"]
+
+
+@pytest.mark.parametrize(
     "query",
     ["month=2026-13", "month=26-11", "from=2026-11-02&to=2026-11-01", "format=xml", "day=1"],
 )
