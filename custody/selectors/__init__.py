@@ -29,7 +29,7 @@ from custody.selectors.cash import (
     payment_document,
     virtual_account_get,
 )
-from custody.selectors.deposits import DepositRecord, deposits_page
+from custody.selectors.deposits import DepositPlace, DepositRecord, deposits_page
 from custody.selectors.evidence import (
     evidence_keys,
     notice_document,
@@ -66,6 +66,7 @@ from custody.selectors.withdrawals import (
 )
 
 __all__ = [
+    "DepositPlace",
     "DepositRecord",
     "account_addresses",
     "account_get",

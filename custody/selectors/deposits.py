@@ -3,13 +3,25 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import islice
+from typing import Any, NamedTuple
+
+from django.db.models import Q, QuerySet
 
 from custody.models import Asset, CashDeposit, Issuance, TokenDeposit
 from custody.selectors.cash import cash_deposits_of, issuances_of
 from custody.selectors.withdrawals import token_deposits_of
 
+# The sources, in their order within an instant.
+CASH, MINTED, TOKEN = range(3)
 _WAYS = {Asset.Kind.CASH: "cash", Asset.Kind.METAL: "bar", Asset.Kind.SECURITY: "security"}
+
+
+class DepositPlace(NamedTuple):
+    """Where a deposit stands among an account's: newest first, then by source, then by key."""
+
+    received_at: datetime
+    source: int
+    key: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,22 +38,36 @@ class DepositRecord:
     decimals: int
     state: str
     reason: str
-    received_at: datetime
+    place: DepositPlace
 
 
 def deposits_page(
-    account: int, *, before: datetime | None = None, limit: int
+    account: int, *, after: DepositPlace | None = None, limit: int
 ) -> list[DepositRecord]:
-    """Return an account's deposits, newest first, received before an instant."""
-    found = [*_cash(account, before, limit), *_minted(account, before, limit)]
-    found += _tokens(account, before, limit)
-    found.sort(key=lambda one: one.received_at, reverse=True)
-    return list(islice(found, limit))
+    """Return an account's deposits in the order of their places, from behind one on."""
+    found = [*_cash(account, after, limit), *_minted(account, after, limit)]
+    found += _tokens(account, after, limit)
+    # Sorting keeps the order of equals: of sources, and within one by key.
+    found.sort(key=lambda one: one.place.received_at, reverse=True)
+    return found[:limit]
 
 
-def _cash(account: int, before: datetime | None, limit: int) -> Iterator[DepositRecord]:
-    rows = cash_deposits_of(account)
-    for row in (rows.filter(received_at__lt=before) if before else rows)[:limit]:
+def _behind(
+    rows: QuerySet[Any], source: int, time: str, after: DepositPlace | None
+) -> QuerySet[Any]:
+    """Return the rows of a source that stand behind a place; `time` names their column."""
+    if after is None:
+        return rows
+    behind = Q(**{f"{time}__lt": after.received_at})
+    if source > after.source:
+        behind |= Q(**{time: after.received_at})
+    elif source == after.source:
+        behind |= Q(**{time: after.received_at, "pk__lt": after.key})
+    return rows.filter(behind)
+
+
+def _cash(account: int, after: DepositPlace | None, limit: int) -> Iterator[DepositRecord]:
+    for row in _behind(cash_deposits_of(account), CASH, "received_at", after)[:limit]:
         decimals = row.asset.decimals if row.asset else 0
         yield DepositRecord(
             kind="cash",
@@ -51,7 +77,7 @@ def _cash(account: int, before: datetime | None, limit: int) -> Iterator[Deposit
             decimals=decimals,
             state=_cash_state(row),
             reason=row.reason.partition(":")[0],
-            received_at=row.received_at,
+            place=DepositPlace(row.received_at, CASH, row.pk),
         )
 
 
@@ -62,9 +88,8 @@ def _cash_state(row: CashDeposit) -> str:
     return _credited(issuance is not None and issuance.state == Issuance.State.CREDITED)
 
 
-def _minted(account: int, before: datetime | None, limit: int) -> Iterator[DepositRecord]:
-    rows = issuances_of(account)
-    for row in (rows.filter(created_at__lt=before) if before else rows)[:limit]:
+def _minted(account: int, after: DepositPlace | None, limit: int) -> Iterator[DepositRecord]:
+    for row in _behind(issuances_of(account), MINTED, "created_at", after)[:limit]:
         yield DepositRecord(
             kind=_WAYS[Asset.Kind(row.asset.kind)],
             id=row.notice_id or row.receipt_id or row.registration_id or "",
@@ -73,13 +98,12 @@ def _minted(account: int, before: datetime | None, limit: int) -> Iterator[Depos
             decimals=row.asset.decimals,
             state=_credited(row.state == Issuance.State.CREDITED),
             reason="",
-            received_at=row.created_at,
+            place=DepositPlace(row.created_at, MINTED, str(row.pk)),
         )
 
 
-def _tokens(account: int, before: datetime | None, limit: int) -> Iterator[DepositRecord]:
-    rows = token_deposits_of(account)
-    for row in (rows.filter(created_at__lt=before) if before else rows)[:limit]:
+def _tokens(account: int, after: DepositPlace | None, limit: int) -> Iterator[DepositRecord]:
+    for row in _behind(token_deposits_of(account), TOKEN, "created_at", after)[:limit]:
         yield DepositRecord(
             kind="token",
             id=f"{row.transaction_hash}:{row.log_index}",
@@ -88,7 +112,7 @@ def _tokens(account: int, before: datetime | None, limit: int) -> Iterator[Depos
             decimals=row.asset.decimals,
             state=_credited(row.state == TokenDeposit.State.CREDITED),
             reason="",
-            received_at=row.created_at,
+            place=DepositPlace(row.created_at, TOKEN, str(row.pk)),
         )
 
 

@@ -27,13 +27,23 @@ def withdrawal_get(account: int, withdrawal_id: UUID) -> Withdrawal:
 
 
 def withdrawals_of(
-    account: int, *, asset: int | None = None, state: str | None = None
+    account: int,
+    *,
+    asset: int | None = None,
+    state: str | None = None,
+    after: tuple[datetime, UUID] | None = None,
 ) -> QuerySet[Withdrawal]:
-    """Return an account's withdrawals, newest first; the caller cuts the page."""
+    """Return an account's withdrawals, newest first, from behind (time, id) on.
+
+    The caller cuts the page.
+    """
     wanted = {"asset_id": asset, "state": state}
     rows = Withdrawal.objects.filter(
         account_id=account, **{name: value for name, value in wanted.items() if value is not None}
     )
+    if after is not None:
+        created_at, number = after
+        rows = rows.filter(Q(created_at__lt=created_at) | Q(created_at=created_at, id__lt=number))
     return rows.select_related("asset", "intent").order_by("-created_at", "-id")
 
 

@@ -1,5 +1,6 @@
 """Pages of a list, newest first: a cursor is the id of the last item seen."""
 
+from collections.abc import Sequence
 from typing import Annotated
 
 import msgspec
@@ -22,6 +23,6 @@ class PageQuery(Strict, frozen=True):
         return int(self.cursor) if self.cursor else None
 
 
-def next_cursor(ids: list[int], limit: int) -> str | None:
+def next_cursor(ids: Sequence[int | str], limit: int) -> str | None:
     """Return the cursor of the page after one with these ids; None when it was the last."""
     return str(ids[-1]) if len(ids) == limit else None

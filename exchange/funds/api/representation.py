@@ -102,7 +102,7 @@ def deposit_show(one: DepositRecord) -> shapes.Deposit:
         amount=decimal_format(one.amount, one.decimals),
         state=one.state,  # type: ignore[arg-type]
         reason=one.reason,
-        received_at=moment_format(one.received_at),
+        received_at=moment_format(one.place.received_at),
     )
 
 

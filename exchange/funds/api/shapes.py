@@ -8,8 +8,11 @@ from typing import Annotated, Literal
 import msgspec
 
 from exchange.api.decoding import Strict
-from exchange.api.pages import PageQuery
+from exchange.api.pages import LIMIT_MAX, PageQuery
 
+Limit = Annotated[int, msgspec.Meta(ge=1, le=LIMIT_MAX)]
+# Microseconds since 1970, for a cursor that then names a row within its instant.
+_INSTANT = "[1-9][0-9]{0,16}"
 KindName = Literal["trade", "deposit", "withdrawal", "return"]
 AssetCode = Annotated[str, msgspec.Meta(pattern=r"^[A-Z0-9.-]{1,12}$", examples=["KRW"])]
 DateString = Annotated[
@@ -98,8 +101,19 @@ class Statement(msgspec.Struct, frozen=True, rename={"first": "from", "last": "t
     fees: list[FeeDay]
 
 
-class DepositsQuery(PageQuery, frozen=True):
-    """Which page; a cursor is an instant."""
+class DepositsQuery(Strict, frozen=True):
+    """Which page: `cursor` is the `next_cursor` of the page before."""
+
+    limit: Limit = 50
+    cursor: (
+        Annotated[
+            str,
+            msgspec.Meta(
+                pattern=rf"^{_INSTANT}\.(0\.[A-Za-z0-9_.:-]{{1,64}}|[12]\.[0-9]{{1,18}})$"
+            ),
+        ]
+        | None
+    ) = None
 
 
 class Deposit(msgspec.Struct, frozen=True):
@@ -176,9 +190,11 @@ class RequestWithdrawal(Strict, frozen=True):
     destination: Annotated[str, msgspec.Meta(min_length=1, max_length=1000)]
 
 
-class WithdrawalsQuery(PageQuery, frozen=True):
-    """Which page; a cursor is an instant."""
+class WithdrawalsQuery(Strict, frozen=True):
+    """Which page: `cursor` is the `next_cursor` of the page before."""
 
+    limit: Limit = 50
+    cursor: Annotated[str, msgspec.Meta(pattern=rf"^{_INSTANT}\.[0-9a-f]{{32}}$")] | None = None
     asset: AssetCode | None = None
     state: WithdrawalState | None = None
 

@@ -1,6 +1,5 @@
 """Money and metal into the house and out of it: deposits, withdrawals, bank accounts."""
 
-from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
@@ -40,12 +39,12 @@ class DepositsView(MemberView):
     def get(self, request: Request) -> Response:
         query = query_decode(request, shapes.DepositsQuery)
         found = custody_selectors.deposits_page(
-            self.account, before=_instant(query.before), limit=query.limit
+            self.account, after=_deposit_place(query.cursor), limit=query.limit
         )
         return Response(
             shapes.Deposits(
                 [representation.deposit_show(one) for one in found],
-                _cursor([one.received_at for one in found], query.limit),
+                next_cursor([_cursor(*one.place) for one in found], query.limit),
             )
         )
 
@@ -91,14 +90,16 @@ class WithdrawalsView(MemberView):
     def get(self, request: Request) -> Response:
         query = query_decode(request, shapes.WithdrawalsQuery)
         rows = custody_selectors.withdrawals_of(
-            self.account, asset=asset_number(query.asset), state=query.state
+            self.account,
+            asset=asset_number(query.asset),
+            state=query.state,
+            after=_withdrawal_place(query.cursor),
         )
-        before = _instant(query.before)
-        found = list((rows.filter(created_at__lt=before) if before else rows)[: query.limit])
+        found = list(rows[: query.limit])
         return Response(
             shapes.Withdrawals(
                 [representation.withdrawal_show(one) for one in found],
-                _cursor([one.created_at for one in found], query.limit),
+                next_cursor([_cursor(one.created_at, one.pk.hex) for one in found], query.limit),
             )
         )
 
@@ -207,15 +208,24 @@ class BankAccountsView(MemberView):
         return Response(representation.bank_account_show(made), status=201)
 
 
-def _instant(cursor: int | None) -> datetime | None:
-    """Return the instant that a cursor names: microseconds since 1970. Raises `Problem`."""
+def _cursor(instant: datetime, *place: object) -> str:
+    """Return the cursor of a row: microseconds since 1970, and its place within the instant."""
+    return ".".join(map(str, ((instant - _EPOCH) // _MICROSECOND, *place)))
+
+
+def _deposit_place(cursor: str | None) -> custody_selectors.DepositPlace | None:
     if cursor is None:
         return None
-    try:
-        return _EPOCH + cursor * _MICROSECOND
-    except OverflowError as error:
-        raise Problem(DoorCode.PARAMETER_INVALID, "no page begins at this cursor") from error
+    instant, source, key = cursor.split(".", 2)
+    return custody_selectors.DepositPlace(_instant(instant), int(source), key)
 
 
-def _cursor(instants: Sequence[datetime], limit: int) -> str | None:
-    return next_cursor([(one - _EPOCH) // _MICROSECOND for one in instants], limit)
+def _withdrawal_place(cursor: str | None) -> tuple[datetime, UUID] | None:
+    if cursor is None:
+        return None
+    instant, number = cursor.split(".")
+    return _instant(instant), UUID(number)
+
+
+def _instant(microseconds: str) -> datetime:
+    return _EPOCH + int(microseconds) * _MICROSECOND

@@ -155,7 +155,27 @@ def test_instructions_name_the_members_own_number_and_address(
         assert shown["cash"] == {"asset": "KRW", "bank": "hana", "number": number}
         assert {one["address"] for one in shown["tokens"]} == {f"0x{trader.account:040x}"}
         assert "XAU" in {one["asset"] for one in shown["tokens"]}
-        assert trader.get("/v1/deposits") == {"deposits": [], "next_cursor": None}
+        nothing: dict[str, Any] = {"deposits": [], "next_cursor": None}
+        assert trader.get("/v1/deposits") == nothing
+        assert trader.get("/v1/deposits?cursor=99999999999999999.0.N:1") == nothing
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        "deposits?cursor=1",
+        "deposits?cursor=1.3.1",
+        "deposits?cursor=1.1.x",
+        "deposits?cursor=1.2.",
+        "deposits?cursor=100000000000000000.1.1",
+        "deposits?limit=0",
+        "withdrawals?cursor=1",
+        "withdrawals?cursor=1.2",
+        "withdrawals?cursor=0.00000000000000000000000000000000",
+    ],
+)
+def test_page_is_refused_when_none_begins_there(savers: tuple[Trader, Trader], page: str) -> None:
+    assert savers[0].send("GET", f"/v1/{page}").code == "parameter_invalid"
 
 
 def test_withdrawal_is_requested_once_read_and_cancelled(savers: tuple[Trader, Trader]) -> None:
