@@ -28,28 +28,79 @@ BALANCED_REVERSE = """
 DROP TRIGGER custody_entry_balanced ON custody_posting;
 DROP FUNCTION custody_entry_balanced();
 """
-FIXED = """
+ROWS = """
 INSERT INTO custody_account (id, holder, kind, opened_at) VALUES
     (1, 1, 'outside', now()), (2, 2, 'revenue', now()),
     (3, 3, 'suspense', now()), (4, 4, 'guarantee', now());
 INSERT INTO custody_ledgerposition (id, sequence) VALUES (1, 0);
 CREATE SEQUENCE custody_account_number START 1000 MAXVALUE 2147483647;
 """
-FIXED_REVERSE = """
+ROWS_REVERSE = """
 DROP SEQUENCE custody_account_number;
 DELETE FROM custody_ledgerposition;
 DELETE FROM custody_account WHERE id <= 4;
 """
+# What a withdrawal takes, from whom and whereto never changes: the engine's reference carries it.
+WITHDRAWAL_FIXED = """
+CREATE FUNCTION custody_withdrawal_fixed() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF (NEW.id, NEW.account_id, NEW.asset_id, NEW.amount_units, NEW.fee_units, NEW.kind,
+        NEW.destination, NEW.client_reference) IS DISTINCT FROM
+       (OLD.id, OLD.account_id, OLD.asset_id, OLD.amount_units, OLD.fee_units, OLD.kind,
+        OLD.destination, OLD.client_reference) THEN
+        RAISE EXCEPTION 'the terms of withdrawal % never change', OLD.id
+            USING ERRCODE = 'restrict_violation';
+    END IF;
+    RETURN NEW;
+END $$;
+CREATE TRIGGER custody_withdrawal_fixed BEFORE UPDATE ON custody_withdrawal
+    FOR EACH ROW EXECUTE FUNCTION custody_withdrawal_fixed();
+"""
+WITHDRAWAL_FIXED_REVERSE = """
+DROP TRIGGER custody_withdrawal_fixed ON custody_withdrawal;
+DROP FUNCTION custody_withdrawal_fixed();
+"""
+# What a bank told, and what a bank is told to pay, never changes: signatures stand over it.
+CASH_FIXED = """
+CREATE FUNCTION custody_cash_fixed() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    RAISE EXCEPTION 'the terms of % never change', TG_TABLE_NAME USING ERRCODE = 'restrict_violation';
+END $$;
+CREATE TRIGGER custody_cashdeposit_fixed BEFORE UPDATE ON custody_cashdeposit
+    FOR EACH ROW WHEN ((OLD.notice_id, OLD.bank_id, OLD.document, OLD.currency, OLD.amount, OLD.asset_id)
+        IS DISTINCT FROM (NEW.notice_id, NEW.bank_id, NEW.document, NEW.currency, NEW.amount, NEW.asset_id))
+    EXECUTE FUNCTION custody_cash_fixed();
+CREATE TRIGGER custody_paymentorder_fixed BEFORE UPDATE ON custody_paymentorder
+    FOR EACH ROW WHEN ((OLD.id, OLD.withdrawal_id, OLD.deposit_id, OLD.bank_id, OLD.to_bank,
+            OLD.to_number, OLD.to_name, OLD.currency, OLD.amount)
+        IS DISTINCT FROM (NEW.id, NEW.withdrawal_id, NEW.deposit_id, NEW.bank_id, NEW.to_bank,
+            NEW.to_number, NEW.to_name, NEW.currency, NEW.amount))
+    EXECUTE FUNCTION custody_cash_fixed();
+"""
+CASH_FIXED_REVERSE = """
+DROP TRIGGER custody_paymentorder_fixed ON custody_paymentorder;
+DROP TRIGGER custody_cashdeposit_fixed ON custody_cashdeposit;
+DROP FUNCTION custody_cash_fixed();
+"""
 
 
 class Migration(migrations.Migration):
-    dependencies = [("custody", "0001_initial"), ("compliance", "0002_guards")]
+    dependencies = [("custody", "0001_initial")]
 
     operations = [
         migrations.RunSQL(BALANCED, BALANCED_REVERSE),
         *(
             append_only(f"custody_{table}")
-            for table in ("entry", "posting", "banknotice", "vaultreceipt", "vaultbar")
+            for table in (
+                *("entry", "posting", "virtualaccount"),
+                *("banknotice", "registrarnotice", "vaultreceipt", "vaultbar", "vaultrelease"),
+            )
         ),
-        migrations.RunSQL(FIXED, FIXED_REVERSE),
+        append_only("custody_withdrawal", "DELETE"),
+        append_only("custody_cashdeposit", "DELETE"),
+        append_only("custody_paymentorder", "DELETE"),
+        append_only("custody_bankaccount", "UPDATE"),
+        migrations.RunSQL(WITHDRAWAL_FIXED, WITHDRAWAL_FIXED_REVERSE),
+        migrations.RunSQL(CASH_FIXED, CASH_FIXED_REVERSE),
+        migrations.RunSQL(ROWS, ROWS_REVERSE),
     ]

@@ -401,6 +401,20 @@ class Migration(migrations.Migration):
                 ],
             },
         ),
+        migrations.CreateModel(
+            name="DepositPosition",
+            fields=[
+                ("id", models.SmallIntegerField(default=1, primary_key=True, serialize=False)),
+                ("block_number", models.BigIntegerField()),
+            ],
+            options={
+                "constraints": [
+                    models.CheckConstraint(
+                        condition=models.Q(("id", 1)), name="settlement_deposit_position_one"
+                    )
+                ],
+            },
+        ),
         migrations.RunSQL(
             "CREATE UNIQUE INDEX settlement_batch_one_open ON settlement_batch ((true)) "
             "WHERE state NOT IN ('confirmed', 'unwound', 'reorganised')",
