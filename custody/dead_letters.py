@@ -85,8 +85,8 @@ QUEUES = (
         kind="custody.account",
         body=lambda account: BODY,
         dead=_accounts,
-        show=lambda account: ("unready", 0, "", account.opened_at),
-        revive=lambda rows: rows.count(),
+        show=lambda account: ("unready", account.attempts, "", account.opened_at),
+        revive=lambda rows: rows.update(attempts=0, due_at=timezone.now()),
         woken=lambda account: wake(accounts.PREPARE_TASK, account.pk),
     ),
     Queue(

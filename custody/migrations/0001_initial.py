@@ -64,6 +64,8 @@ class Migration(migrations.Migration):
                 ("engine_sequence", models.BigIntegerField(null=True)),
                 ("registered_at", models.DateTimeField(null=True)),
                 ("opened_at", models.DateTimeField(default=django.utils.timezone.now)),
+                ("due_at", models.DateTimeField(default=django.utils.timezone.now)),
+                ("attempts", models.PositiveIntegerField(default=0)),
             ],
             options={
                 "indexes": [
@@ -73,7 +75,7 @@ class Migration(migrations.Migration):
                             ("registered_at__isnull", True),
                             _connector="OR",
                         ),
-                        fields=["id"],
+                        fields=["due_at"],
                         name="account_unready",
                     )
                 ],

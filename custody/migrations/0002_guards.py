@@ -29,9 +29,9 @@ DROP TRIGGER custody_entry_balanced ON custody_posting;
 DROP FUNCTION custody_entry_balanced();
 """
 ROWS = """
-INSERT INTO custody_account (id, holder, kind, opened_at) VALUES
-    (1, 1, 'outside', now()), (2, 2, 'revenue', now()),
-    (3, 3, 'suspense', now()), (4, 4, 'guarantee', now());
+INSERT INTO custody_account (id, holder, kind, opened_at, due_at, attempts) VALUES
+    (1, 1, 'outside', now(), now(), 0), (2, 2, 'revenue', now(), now(), 0),
+    (3, 3, 'suspense', now(), now(), 0), (4, 4, 'guarantee', now(), now(), 0);
 INSERT INTO custody_ledgerposition (id, sequence) VALUES (1, 0);
 CREATE SEQUENCE custody_account_number START 1000 MAXVALUE 2147483647;
 """

@@ -41,7 +41,7 @@ class Account(models.Model):
 
     `address` is written by custody's signer with `attestation`, its signature over (holder,
     account, address). `engine_sequence` is where the engine opened it, `registered_at` when the
-    chain's registry confirmed it.
+    chain's registry confirmed it; until then it is prepared again when `due_at` has come.
     """
 
     class Kind(models.TextChoices):
@@ -59,6 +59,8 @@ class Account(models.Model):
     engine_sequence = models.BigIntegerField(null=True)
     registered_at = models.DateTimeField(null=True)
     opened_at = models.DateTimeField(default=timezone.now)
+    due_at = models.DateTimeField(default=timezone.now)
+    attempts = models.PositiveIntegerField(default=0)
 
     class Meta:
         constraints = [
@@ -70,7 +72,7 @@ class Account(models.Model):
         ]
         indexes = [
             models.Index(
-                fields=["id"],
+                fields=["due_at"],
                 condition=Q(engine_sequence__isnull=True) | Q(registered_at__isnull=True),
                 name="account_unready",
             )

@@ -2,7 +2,8 @@
 
 from collections.abc import Iterable
 
-from django.db.models import F, Q
+from django.db.models import Q
+from django.utils import timezone
 
 from custody.errors import NotFound, NotYet
 from custody.models import Account, Asset
@@ -58,8 +59,7 @@ def account_addresses(numbers: Iterable[int]) -> dict[int, str]:
 
 
 def accounts_unready(limit: int) -> list[int]:
-    """Return accounts that the engine does not know yet, then those unknown to the registry."""
+    """Return accounts that engine or registry do not know yet and that are due, longest first."""
     rows = Account.objects.filter(Q(engine_sequence=None) | Q(registered_at=None))
-    rows = rows.exclude(kind=Account.Kind.OUTSIDE)
-    ordered = rows.order_by(F("engine_sequence").asc(nulls_first=True), "id")
-    return list(ordered.values_list("id", flat=True)[:limit])
+    due = rows.filter(due_at__lte=timezone.now()).exclude(kind=Account.Kind.OUTSIDE)
+    return list(due.order_by("due_at", "id").values_list("id", flat=True)[:limit])

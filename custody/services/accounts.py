@@ -1,6 +1,7 @@
 """Accounts: numbered here, known to engine and chain before they are ready."""
 
 from django.db import connection, transaction
+from django.db.models import Q
 from django.utils import timezone
 
 from compliance import calldata, intent_life
@@ -11,6 +12,7 @@ from custody import locks, selectors
 from custody.errors import Conflict, Invalid
 from custody.models import Account, CustodyIntent
 from custody.services.banking import virtual_account_open
+from custody.services.retries import put_off
 from matching.client import engine
 from matching.protocol.commands import OpenAccount
 from matching.protocol.events import AccountOpened
@@ -106,9 +108,14 @@ def account_address_set(*, number: int, address: str, attestation: bytes) -> Non
         return
     if account.address is not None:
         raise Conflict(f"account {number} has address {account.address}, derived {address}")
-    account.address, account.attestation = address, attestation
-    account.save(update_fields=["address", "attestation"])
+    account.address, account.attestation, account.due_at = address, attestation, timezone.now()
+    account.save(update_fields=["address", "attestation", "due_at"])
     wake(PREPARE_TASK, number)
+
+
+def account_retry(number: int) -> None:
+    """Leave an account that is not ready to the sweeper, later each time, after the others."""
+    put_off(Account.objects.filter(Q(engine_sequence=None) | Q(registered_at=None), pk=number))
 
 
 def account_registered(number: int) -> None:

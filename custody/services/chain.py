@@ -46,6 +46,8 @@ def chain_addresses_set(
         if account.address not in (None, address):
             raise Conflict(f"account {number} has address {account.address}, not {address}")
         Account.objects.filter(pk=number).update(address=address, registered_at=timezone.now())
+    # Those that waited for contracts need not wait longer.
+    Account.objects.filter(registered_at=None).update(due_at=timezone.now())
     compliance.chain_addresses_set(
         body=BODY,
         authority=authority,

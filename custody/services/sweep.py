@@ -9,7 +9,7 @@ from compliance import selectors as compliance_selectors
 from compliance import services as compliance
 from custody import selectors
 from custody.models import Issuance, TokenDeposit, Withdrawal
-from custody.services.accounts import account_prepare
+from custody.services.accounts import account_prepare, account_retry
 from custody.services.acts import act_execute
 from custody.services.cash_sweep import cash_sweep
 from custody.services.issuance import issuance_credit, issuance_retry
@@ -30,6 +30,7 @@ def sweep() -> int:
     for number in selectors.accounts_unready(SWEEP_LIMIT):
         tried += 1
         compliance.attempt(partial(account_prepare, number=number))
+        account_retry(number)
     minted = Issuance.objects.filter(state=Issuance.State.MINTED, due_at__lte=timezone.now())
     for issuance_id in list(minted.order_by("due_at").values_list("id", flat=True)[:SWEEP_LIMIT]):
         tried += 1

@@ -1,9 +1,11 @@
 """Accounts: one number in engine, ledger and chain."""
 
+import sys
 from typing import Any
 
 import pytest
 from django.db import IntegrityError, transaction
+from django.utils import timezone
 from eth_abi.abi import decode
 
 from compliance import services as compliance
@@ -86,9 +88,30 @@ def test_account_waits_when_the_engine_is_away(
     account = services.account_open(holder=HOLDER)
     with pytest.raises(EngineUnavailable):
         services.account_prepare(number=account.pk)
-    services.sweep()
     assert account.pk in selectors.accounts_unready(10)
+    services.sweep()
+    account.refresh_from_db()
+    assert (account.attempts, account.due_at > timezone.now()) == (1, True)
     engine.cache_clear()
+
+
+def test_accounts_that_get_stuck_hold_up_no_other(
+    engine_client: EngineClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys.modules["custody.services.sweep"], "SWEEP_LIMIT", 2)
+    Account.objects.filter(pk__in=(REVENUE, SUSPENSE, GUARANTEE)).update(
+        engine_sequence=1, registered_at=timezone.now()
+    )
+    stuck = [services.account_open(holder=HOLDER + number) for number in range(3)]
+    for account in stuck:
+        engine_client.send(OpenAccount(account.pk, account.holder + 1))
+    last = services.account_open(holder=HOLDER + 9)
+    services.sweep()
+    assert selectors.account_get(last.pk).engine_sequence is None
+    services.sweep()
+    assert selectors.account_get(last.pk).engine_sequence is not None
+    tried = Account.objects.filter(pk__in=[account.pk for account in stuck])
+    assert list(tried.values_list("attempts", "engine_sequence")) == [(1, None)] * 3
 
 
 def test_engine_that_knows_the_number_otherwise_is_a_conflict(engine_client: EngineClient) -> None:
