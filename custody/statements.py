@@ -23,7 +23,8 @@ MOVEMENTS_MAX = 100_000
 class Movement:
     """One posting of an account; `balance_units` is what the asset stands at after it.
 
-    `kind` is trade, deposit, withdrawal or return (of a withdrawal that did not go out).
+    `kind` is trade, deposit, withdrawal or return (of one that did not go out, or that the bank
+    rejected).
     """
 
     id: int

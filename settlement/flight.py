@@ -62,7 +62,8 @@ def mints_moved(view: View) -> Amounts:
     moved: Amounts = defaultdict(int)
     for issuance in custody_selectors.issuances_since(view.before):
         assert issuance.intent_id is not None
-        ahead = int(view.carried(issuance.intent_id)) - int(view.moved(f"mint:{issuance.pk}"))
+        reference = custody_selectors.issuance_reference(issuance)
+        ahead = int(view.carried(issuance.intent_id)) - int(view.moved(reference))
         moved[issuance.account_id, issuance.asset_id] += ahead * issuance.amount_units
     return moved
 

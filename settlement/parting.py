@@ -137,16 +137,16 @@ def _carried(reference: str, block: int | Literal["finalized"]) -> bool:
     if kind == "deposit":
         found = custody_selectors.token_deposit_credited_as(reference)
         return found is not None and (block == "finalized" or found.block_number <= block)
-    if kind == "withdrawal":
+    issuance = custody_selectors.issuance_credited_as(reference)
+    if issuance is not None and issuance.intent_id is not None:
+        intent = issuance.intent_id
+    elif kind == "withdrawal":
         bound = rest.partition(":")[2]
         withdrawal = custody_selectors.withdrawal_debited_as(reference)
         if withdrawal is None or bound == "return" or withdrawal.return_sequence is not None:
             return withdrawal is not None
         intent = withdrawal.pk
     else:
-        issuance = custody_selectors.issuance_credited_as(reference)
-        if issuance is None or issuance.intent_id is None:
-            return False
-        intent = issuance.intent_id
+        return False
     authority = selectors.deployment().authorities["custody"]
     return client.authority_used(lanes.node(), authority, intent.bytes.rjust(32, b"\0"), block)

@@ -40,6 +40,7 @@ from custody.selectors.evidence import (
 from custody.selectors.issuance import (
     issuance_credited_as,
     issuance_of,
+    issuance_reference,
     issuances_since,
 )
 from custody.selectors.ledger import (
@@ -92,6 +93,7 @@ __all__ = [
     "evidence_keys",
     "issuance_credited_as",
     "issuance_of",
+    "issuance_reference",
     "issuances_of",
     "issuances_since",
     "ledger_balances",

@@ -1,9 +1,14 @@
 """Questions about evidence on its way to title."""
 
+import re
+from uuid import UUID
+
 from django.db.models import Q
 
 from custody import evidence
 from custody.models import Issuance
+
+_REFERENCE = re.compile(r"mint:([0-9]{1,18})|withdrawal:([0-9a-f]{32}):rejected")
 
 
 def issuance_of(*, evidence_kind: str, evidence_id: str) -> Issuance | None:
@@ -22,9 +27,18 @@ def issuances_since(sequence: int) -> list[Issuance]:
     return list(rows.exclude(intent=None).select_related("intent").order_by("id"))
 
 
+def issuance_reference(issuance: Issuance) -> str:
+    """Return the engine's reference of the credit; a rejected payment's names its withdrawal."""
+    if issuance.rejection_id is not None:
+        return f"withdrawal:{issuance.rejection_id.hex}:rejected"
+    return f"mint:{issuance.pk}"
+
+
 def issuance_credited_as(reference: str) -> Issuance | None:
     """Return the issuance whose credit carries this reference, or None when none does."""
-    prefix, _, number = reference.partition(":")
-    if prefix != "mint" or not number.isdecimal():
+    match = _REFERENCE.fullmatch(reference)
+    if match is None:
         return None
-    return Issuance.objects.filter(pk=int(number)).select_related("intent").first()
+    number, rejected = match.groups()
+    named = {"pk": int(number)} if number else {"rejection": UUID(rejected)}
+    return Issuance.objects.filter(**named).select_related("intent").first()

@@ -124,7 +124,7 @@ def issuance_minted(intent_id: UUID) -> None:
 
 
 def issuance_credit(*, issuance_id: int) -> None:
-    """Credit a confirmed mint in the engine under the reference `mint:<id>`; once, however often.
+    """Credit a confirmed mint in the engine under its reference; once, however often.
 
     Raises `EngineUnavailable`, `NotYet` before the mint is confirmed, `Conflict` when the engine
     refuses.
@@ -140,7 +140,7 @@ def issuance_credit(*, issuance_id: int) -> None:
         account=issuance.account_id,
         asset=issuance.asset_id,
         amount_units=issuance.amount_units,
-        reference=f"mint:{issuance.pk}",
+        reference=selectors.issuance_reference(issuance),
     )
     crash_point("issuance.answered")
     with transaction.atomic():

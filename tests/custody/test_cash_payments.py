@@ -21,10 +21,12 @@ from custody.ledger import ledger_apply
 from custody.models import REVENUE, Issuance, PaymentOrder, Withdrawal
 from custody.services import cash_sweep
 from custody.signer import CustodySigner
+from custody.statements import movement_kind
 from exchange.stack.instance import REPOSITORY
 from matching.client import EngineClient, engine
 from matching.protocol.commands import Credit
 from matching.protocol.events import Applied, Credited
+from matching.protocol.queries import GetMovement, MovementFound
 from tests.compliance.desks import Desk, act_approved
 from tests.custody.banks import HOME, KRW, NAME, WON, Counter, counter_open
 
@@ -78,6 +80,13 @@ def test_rejected_payment_is_minted_again(counter: Counter) -> None:
     assert counter.carried() == 0
     issuance = Issuance.objects.get(rejection=withdrawal.pk)
     assert (issuance.state, issuance.account_id) == ("credited", counter.account.pk)
+    reference = f"withdrawal:{withdrawal.pk.hex}:rejected"
+    found = engine().ask(GetMovement(reference))
+    assert isinstance(found, MovementFound)
+    assert found.command == Credit(counter.account.pk, KRW, 40_000 * WON, reference)
+    assert selectors.issuance_credited_as(reference) == issuance
+    assert selectors.issuance_credited_as(f"mint:{issuance.pk}") == issuance
+    assert movement_kind("credit", reference) == "return"
 
 
 def test_answer_is_refused_when_it_is_about_another_payment(counter: Counter) -> None:
