@@ -3,20 +3,19 @@
 What must not live here: which processes there are (processes.py) and when they restart (stack.py).
 """
 
-import ctypes
 import json
 import os
 import signal
 import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import IO
 
 from exchange.stack.errors import StackError
-
-PR_SET_PDEATHSIG = 1  # linux/prctl.h
-_libc = ctypes.CDLL(None, use_errno=True)
+from exchange.stack.forks import Forked, ForkServer, die_with_parent
 
 
 def _always() -> bool:
@@ -34,7 +33,7 @@ class Program:
     `level` orders starting (lower first; equal ones together) and, reversed, stopping. `prepare`
     runs before each start and `provision` after each readiness. `death_signal` is what the kernel
     sends when the supervisor dies: SIGKILL for what recovers from it by design, gentler for what
-    would lose more than its last moment.
+    would lose more than its last moment. `forked` programs are Python's, and share what many load.
     """
 
     name: str
@@ -46,6 +45,7 @@ class Program:
     prepare: Callable[[], None] = _nothing
     provision: Callable[[], None] = _nothing
     user: int | None = None
+    forked: bool = False
     stop_signal: signal.Signals = signal.SIGTERM
     death_signal: signal.Signals = signal.SIGKILL
     start_timeout_s: int = 60
@@ -56,7 +56,7 @@ class Program:
 class Process:
     """Run a Program; its output goes to `log`, its pid and start time to `pid_file`."""
 
-    def __init__(self, program: Program, *, log: Path, pid_file: Path) -> None:
+    def __init__(self, program: Program, *, log: Path, pid_file: Path, forks: ForkServer) -> None:
         self.program = program
         self.log = log
         self.pid_file = pid_file
@@ -64,21 +64,17 @@ class Process:
         program.prepare()
         with open(log, "ab") as output:
             self._log_start = output.tell()
-            self._popen = subprocess.Popen(
-                list(program.argv),
-                env={**program.env, **program.extra_env},
-                cwd=program.cwd,
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,  # Ctrl-C reaches the supervisor alone, which stops in order
-                user=program.user,
-                group=program.user,
-                extra_groups=None if program.user is None else [],
-                umask=0o077,
-                # After the change of user, which would clear the signal again (prctl(2)). It takes
-                # no lock and imports nothing, so that threads of ours cannot block it.
-                preexec_fn=_die_with_parent(program.death_signal),  # noqa: PLW1509
+            self._popen: subprocess.Popen[bytes] | Forked = (
+                forks.fork(
+                    program.argv,
+                    name=program.name,
+                    env={**program.env, **program.extra_env},
+                    cwd=program.cwd,
+                    death_signal=program.death_signal,
+                    output=output.fileno(),
+                )
+                if program.forked
+                else _start(program, output)
             )
         record = {
             "pid": self.pid,
@@ -116,6 +112,7 @@ class Process:
         willing = self.returncode is not None
         _group_kill(self.pid)
         self.wait()
+        _group_reap(self.pid)
         return willing
 
     def log_tail(self, lines: int = 15) -> str:
@@ -123,6 +120,25 @@ class Process:
         with open(self.log, "rb") as file:
             file.seek(max(self._log_start, os.fstat(file.fileno()).st_size - 4096))
             return "\n".join(file.read().decode(errors="replace").splitlines()[-lines:])
+
+
+def _start(program: Program, output: IO[bytes]) -> "subprocess.Popen[bytes]":
+    return subprocess.Popen(
+        list(program.argv),
+        env={**program.env, **program.extra_env},
+        cwd=program.cwd,
+        stdin=subprocess.DEVNULL,
+        stdout=output,
+        stderr=subprocess.STDOUT,
+        start_new_session=True,  # Ctrl-C reaches the supervisor alone, which stops in order
+        user=program.user,
+        group=program.user,
+        extra_groups=None if program.user is None else [],
+        umask=0o077,
+        # After the change of user, which would clear the signal again (prctl(2)). It takes no
+        # lock and imports nothing, so that threads of ours cannot block it.
+        preexec_fn=die_with_parent(program.death_signal, os.getpid()),  # noqa: PLW1509
+    )
 
 
 def start_ticks(pid: int) -> int | None:
@@ -177,19 +193,15 @@ def leftover_end(pid_file: Path, timeout_s: int = 10) -> int | None:
     return found
 
 
+def _group_reap(pid: int) -> None:
+    """Take note of the end of those that the group's leader left to us, of whom we may be told."""
+    with suppress(ChildProcessError):
+        while True:
+            os.waitpid(-pid, 0)
+
+
 def _group_kill(pid: int, number: int = signal.SIGKILL) -> None:
     try:
         os.killpg(pid, number)
     except ProcessLookupError:
         pass
-
-
-def _die_with_parent(number: signal.Signals) -> Callable[[], None]:
-    parent = os.getpid()
-
-    def bind() -> None:
-        _libc.prctl(PR_SET_PDEATHSIG, int(number))
-        if os.getppid() != parent:  # it died before we were bound
-            os._exit(1)
-
-    return bind

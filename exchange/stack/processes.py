@@ -33,13 +33,14 @@ def module(name: str, *arguments: str) -> tuple[str, ...]:
 
 @dataclass(frozen=True, kw_only=True)
 class Row:
-    """One process of the project."""
+    """One process of the project; `forked` ones are forked from one that has loaded for them."""
 
     name: str
     argv: tuple[str, ...]
     level: int
     needs: tuple[str, ...]
     trusted_with: tuple[str, ...] = ()
+    forked: bool = True
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,8 +80,14 @@ WEB_OPTIONS = (
     "--no-control-socket",
 )
 ROWS: tuple[Row, ...] = (
-    Row(name="engine", argv=module("matching", "run"), level=1, needs=("valkey",)),
-    Row(name="snapshots", argv=module("matching", "snapshots"), level=2, needs=("valkey",)),
+    Row(name="engine", argv=module("matching", "run"), level=1, needs=("valkey",), forked=False),
+    Row(
+        name="snapshots",
+        argv=module("matching", "snapshots"),
+        level=2,
+        needs=("valkey",),
+        forked=False,
+    ),
     Row(
         name="projector",
         argv=standing("trading_project"),
@@ -117,5 +124,6 @@ ROWS: tuple[Row, ...] = (
         level=2,
         needs=("postgres", "valkey"),
         trusted_with=("secret_key",),
+        forked=False,
     ),
 )

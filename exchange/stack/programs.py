@@ -78,6 +78,7 @@ def row_program(
         },
         level=row.level,
         cwd=REPOSITORY,
+        forked=row.forked,
     )
     if row.name == "web":
         described = replace(described, prepare=lambda: _folder_renew(instance.metrics))

@@ -23,6 +23,7 @@ from exchange.stack.environment import (
 )
 from exchange.stack.errors import StackError
 from exchange.stack.folders import secret_file
+from exchange.stack.forks import ForkServer
 from exchange.stack.instance import REPOSITORY, Instance
 from exchange.stack.outside import outside_probe
 from exchange.stack.process import Process, Program, leftovers_end
@@ -74,7 +75,7 @@ class Stack:
         self._programs: dict[str, Program] = {}
         self._processes: dict[str, Process] = {}
         self._restarts = Restarts()
-        self._lock = ExitStack()
+        self._held = ExitStack()
 
     @property
     def env(self) -> dict[str, str]:
@@ -95,13 +96,20 @@ class Stack:
         return list(self._processes)
 
     def __enter__(self) -> Self:
-        self._lock.enter_context(self.instance.locked())
+        self._held.enter_context(self.instance.locked())
         try:
             cleared = leftovers_end(self.instance.pids)
             self.instance.prepare()
             for message in cleared:
                 self.say(message)
             self._logs_turn()
+            self._forks = self._held.enter_context(
+                ForkServer(
+                    env=base_environment(self.instance, self.urls),
+                    cwd=REPOSITORY,
+                    log=self.instance.logs / "forks.log",
+                )
+            )
             self.instance.environment_file.unlink(missing_ok=True)
             secret_file(self.instance.environment_file, json.dumps(self.env))
             self._start_all()
@@ -120,7 +128,7 @@ class Stack:
                 for level in sorted({p.level for p in self._programs.values()}, reverse=True):
                     self._stop([n for n in self._processes if self._programs[n].level == level])
         finally:
-            self._lock.close()
+            self._held.close()
 
     def process(self, name: str) -> Process:
         """Return the process `name`, running or ended. Raises StackError if it was not started."""
@@ -234,6 +242,8 @@ class Stack:
         ]
         self._programs = {program.name: program for program in programs}
         outside_probe(self._outside)
+        if self._steps or any(program.forked for program in programs):
+            self._forks.start()
         with self._progress(f"starting {', '.join(embedded)}"):
             self._start_level(0)
             if "chain" in self._in_use:
@@ -255,7 +265,9 @@ class Stack:
 
     def _set_up(self, steps: list[str]) -> None:
         argv = manage("set_up", *steps)
-        program = Program(name="set_up", argv=argv, env=self.env, level=0, cwd=REPOSITORY)
+        program = Program(
+            name="set_up", argv=argv, env=self.env, level=0, cwd=REPOSITORY, forked=True
+        )
         process = self._process(program)
         try:
             status = process.wait(STEP_TIMEOUT_S)
@@ -277,6 +289,7 @@ class Stack:
             program,
             log=self.instance.logs / f"{program.name}.log",
             pid_file=self.instance.pids / f"{program.name}.json",
+            forks=self._forks,
         )
 
     def _is_ready(self, name: str) -> bool:
