@@ -14,7 +14,7 @@ import msgspec
 from compliance.canonical import canonical_json
 from compliance.errors import Invalid
 from custody.errors import EvidenceInvalid
-from custody.evidence import signature_check
+from custody.evidence import instant_parse, signature_check
 
 AMOUNT_MAX = 10**14  # whole won, so that 0.0001 KRW fit in 63 bits
 PAYMENT_REJECTION = "payment_rejection"
@@ -99,9 +99,12 @@ Shape = TypeVar("Shape", bound=Document)
 def document_parse(shape: type[Shape], document: Mapping[str, Any]) -> Shape:
     """Return the document as `shape`. Raises `EvidenceInvalid` for another shape."""
     try:
-        return msgspec.convert(dict(document), shape)
+        parsed = msgspec.convert(dict(document), shape)
     except msgspec.ValidationError as error:
         raise EvidenceInvalid(f"{shape.__name__}: {error}") from error
+    if "booked_at" in document:
+        instant_parse(document["booked_at"])
+    return parsed
 
 
 def document_message(instance: UUID, document: Document) -> bytes:

@@ -9,6 +9,7 @@ in the asset's base units.
 import hashlib
 import re
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -273,3 +274,12 @@ def _time(document: Mapping[str, Any], name: str) -> None:
     value = document[name]
     if not (isinstance(value, str) and value.isascii() and _TIME.fullmatch(value)):
         raise EvidenceInvalid(f"{name} must be an ISO 8601 time, found {value!r}")
+    instant_parse(value)
+
+
+def instant_parse(text: str) -> datetime:
+    """Return the instant that a document's time means. Raises `EvidenceInvalid` for none."""
+    try:
+        return datetime.fromisoformat(text)
+    except ValueError as error:
+        raise EvidenceInvalid(f"{text!a} is no time") from error

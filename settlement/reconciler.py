@@ -11,9 +11,9 @@ Per account and asset, at engine sequence S and finalised block B whose last set
 
 and per asset: supply = accounts + escrow + outside wallets, which hold what was withdrawn to them
 in B less what they deposited; and the supply lies between the evidence that mints were confirmed
-for, less what was burned in B, and all that outsiders hold by their word. A difference halts
-withdrawals. What is on its way is reckoned in `flight`. What must not live here: anything that
-repairs one.
+for, less what was burned in B, and all that outsiders hold by their word. Banks hold at least what
+their own documents add up to at their last signed balance. A difference halts withdrawals. What is
+on its way is reckoned in `flight`. What must not live here: anything that repairs one.
 """
 
 import logging
@@ -64,6 +64,7 @@ class Cut:
     holdings: dict[int, int]
     minted: dict[int, int]
     outside: dict[int, int]
+    banks: list[custody_selectors.BankHolding]
 
 
 def reconcile() -> Reconciliation:
@@ -73,7 +74,7 @@ def reconcile() -> Reconciliation:
     `NotDeployed`.
     """
     cut = cut_take()
-    mismatches = [*account_mismatches(cut), *supply_mismatches(cut)]
+    mismatches = [*account_mismatches(cut), *supply_mismatches(cut), *bank_mismatches(cut)]
     report = report_of(cut, mismatches)
     kept = Reconciliation.objects.create(
         sequence=cut.sequence,
@@ -135,6 +136,7 @@ def cut_take() -> Cut:
         holdings=custody_selectors.outside_holdings(),
         minted=_less(minted, out.burned),
         outside=_less(out.transferred, custody_selectors.token_deposit_units(block)),
+        banks=custody_selectors.bank_holdings(),
     )
 
 
@@ -179,6 +181,17 @@ def supply_mismatches(cut: Cut) -> list[dict[str, Any]]:
     return found
 
 
+def bank_mismatches(cut: Cut) -> list[dict[str, Any]]:
+    """Return banks whose signed balance is less than their own documents add up to."""
+    return [
+        _mismatch(
+            f"bank {one.bank}, at least", 0, one.asset, one.due_units, one.held_units, cut.sequence
+        )
+        for one in cut.banks
+        if one.held_units < one.due_units
+    ]
+
+
 def report_of(cut: Cut, mismatches: list[dict[str, Any]]) -> dict[str, Any]:
     """Return the comparison as JSON: every account and asset, supply against holdings."""
     keys = sorted(cut.engine.keys() | cut.ledger.keys() | cut.chain.keys())
@@ -208,6 +221,16 @@ def report_of(cut: Cut, mismatches: list[dict[str, Any]]) -> dict[str, Any]:
                 "outside_wallets": cut.outside.get(asset, 0),
             }
             for asset in sorted(cut.supply)
+        ],
+        "banks": [
+            {
+                "bank": one.bank,
+                "asset": one.asset,
+                "balance": one.held_units,
+                "least": one.due_units,
+                "booked_at": one.booked_at.isoformat(),
+            }
+            for one in cut.banks
         ],
         "mismatches": mismatches,
     }

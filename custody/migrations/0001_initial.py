@@ -798,6 +798,44 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
+            name="BankBalance",
+            fields=[
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("amount", models.BigIntegerField()),
+                ("booked_at", models.DateTimeField()),
+                ("document", models.JSONField()),
+                ("received_at", models.DateTimeField(default=django.utils.timezone.now)),
+                (
+                    "asset",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="custody.asset",
+                    ),
+                ),
+                (
+                    "bank",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="balances",
+                        to="custody.evidencekey",
+                    ),
+                ),
+            ],
+            options={
+                "constraints": [
+                    models.UniqueConstraint(
+                        fields=("bank", "asset", "booked_at", "amount"), name="bank_balance_once"
+                    )
+                ],
+            },
+        ),
+        migrations.CreateModel(
             name="PaymentOrder",
             fields=[
                 (

@@ -92,7 +92,7 @@ class Migration(migrations.Migration):
         *(
             append_only(f"custody_{table}")
             for table in (
-                *("entry", "posting", "virtualaccount"),
+                *("entry", "posting", "virtualaccount", "bankbalance"),
                 *("banknotice", "registrarnotice", "vaultreceipt", "vaultbar", "vaultrelease"),
             )
         ),

@@ -11,6 +11,7 @@ from custody.models.accounts import (
 )
 from custody.models.cash import (
     BankAccount,
+    BankBalance,
     CashDeposit,
     PaymentOrder,
     VirtualAccount,
@@ -50,6 +51,7 @@ __all__ = [
     "Account",
     "Asset",
     "BankAccount",
+    "BankBalance",
     "BankNotice",
     "BarReservation",
     "CashDeposit",

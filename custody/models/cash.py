@@ -87,6 +87,27 @@ class CashDeposit(models.Model):
         ]
 
 
+class BankBalance(models.Model):
+    """A bank's signed word on what stood in its segregated account. Append-only.
+
+    `amount` is in whole units of the currency.
+    """
+
+    bank = models.ForeignKey(EvidenceKey, on_delete=models.PROTECT, related_name="balances")
+    asset = models.ForeignKey(Asset, on_delete=models.PROTECT, related_name="+")
+    amount = models.BigIntegerField()
+    booked_at = models.DateTimeField()
+    document = models.JSONField()
+    received_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["bank", "asset", "booked_at", "amount"], name="bank_balance_once"
+            ),
+        ]
+
+
 class PaymentOrder(models.Model):
     """Custody's order to a bank to pay segregated money out, and the bank's signed answer.
 

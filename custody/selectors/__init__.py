@@ -9,6 +9,7 @@ from custody.selectors.accounts import (
     asset_get,
     assets_by_id,
 )
+from custody.selectors.banks import BankHolding, bank_holdings
 from custody.selectors.bars import (
     bar_find,
     bar_fine_units,
@@ -67,6 +68,7 @@ from custody.selectors.withdrawals import (
 )
 
 __all__ = [
+    "BankHolding",
     "DepositPlace",
     "DepositRecord",
     "account_addresses",
@@ -77,6 +79,7 @@ __all__ = [
     "asset_get",
     "assets_by_id",
     "bank_accounts_of",
+    "bank_holdings",
     "bar_find",
     "bar_fine_units",
     "bar_receipt",

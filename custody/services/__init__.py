@@ -3,7 +3,11 @@
 from custody.services.accounts import account_address_set, account_open, account_prepare
 from custody.services.acts import act_execute
 from custody.services.assets import asset_register, assets_register
-from custody.services.banking import bank_account_register, virtual_account_open
+from custody.services.banking import (
+    bank_account_register,
+    bank_balance_receive,
+    virtual_account_open,
+)
 from custody.services.chain import (
     chain_addresses_set,
     intent_confirmed,
@@ -50,6 +54,7 @@ __all__ = [
     "asset_register",
     "assets_register",
     "bank_account_register",
+    "bank_balance_receive",
     "bank_notice_receive",
     "cash_deposit_mint",
     "cash_deposit_receive",

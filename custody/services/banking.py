@@ -1,14 +1,19 @@
 """Where a member's money comes in, and the bank accounts to which it may go."""
 
 import re
+from typing import Any
 
+from django.conf import settings
 from django.db import transaction
 
 from compliance import services as compliance
 from custody import locks, selectors
 from custody.banking import virtual_account_number
-from custody.errors import Conflict, Invalid, NameDiffers
-from custody.models import Account, BankAccount, VirtualAccount
+from custody.cash_documents import BankBalance as BankBalanceDocument
+from custody.cash_documents import document_verify
+from custody.errors import Conflict, Invalid, NameDiffers, NotFound
+from custody.evidence import instant_parse
+from custody.models import Account, Asset, BankAccount, BankBalance, VirtualAccount
 from custody.services.deposits import name_matches
 
 BODY = "custody"
@@ -75,3 +80,24 @@ def bank_account_register(
         detail={"bank": bank, "number": number},
     )
     return made
+
+
+@transaction.atomic
+def bank_balance_receive(*, document: dict[str, Any]) -> BankBalance:
+    """Keep a bank's signed balance, against which the books are held; the same again returns it.
+
+    Raises `EvidenceInvalid`, `NotFound` for a currency that is no money of this house.
+    """
+    keys = selectors.evidence_keys()
+    stated = document_verify(BankBalanceDocument, keys, settings.INSTANCE_ID, document)
+    asset = Asset.objects.filter(code=stated.currency, kind=Asset.Kind.CASH).first()
+    if asset is None:
+        raise NotFound(f"{stated.currency} is no money of this house")
+    balance, _ = BankBalance.objects.get_or_create(
+        bank_id=stated.bank,
+        asset=asset,
+        booked_at=instant_parse(stated.booked_at),
+        amount=stated.amount,
+        defaults={"document": document},
+    )
+    return balance

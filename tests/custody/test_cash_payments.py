@@ -3,7 +3,7 @@
 import json
 import subprocess
 import sys
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -12,13 +12,15 @@ from django.conf import settings
 from django.core.management import call_command
 from django.core.management.base import CommandError
 from django.db import IntegrityError, transaction
+from msgspec.structs import asdict
 
 from compliance import policy
 from custody import selectors, services
-from custody.cash_documents import PaymentAnswer, document_message, document_parse
+from custody.cash_documents import BankBalance, PaymentAnswer, document_message, document_parse
 from custody.errors import Conflict, EvidenceInvalid, Invalid, NotFound, NotYet
 from custody.ledger import ledger_apply
 from custody.models import REVENUE, Issuance, PaymentOrder, Withdrawal
+from custody.models import BankBalance as BankBalanceRow
 from custody.services import cash_sweep
 from custody.signer import CustodySigner
 from custody.statements import movement_kind
@@ -317,6 +319,53 @@ def test_bank_loads_no_django() -> None:
         [sys.executable, "-c", code], cwd=REPOSITORY, capture_output=True, text=True, check=True
     )
     assert done.stdout == "False\n"
+
+
+def test_bank_must_hold_what_its_own_documents_add_up_to(counter: Counter) -> None:
+    def held() -> tuple[int, int]:
+        (one,) = selectors.bank_holdings()
+        return one.held_units // WON, one.due_units // WON
+
+    def told(minutes: int, **changed: Any) -> dict[str, Any]:
+        moment = datetime.now(UTC) + timedelta(minutes=minutes)
+        stated = {
+            "bank": "hana",
+            "currency": "KRW",
+            "amount": counter.balance(),
+            "booked_at": moment.strftime("%Y-%m-%dT%H:%M:%SZ"),
+        }
+        document = document_parse(BankBalance, stated | changed)
+        signature = counter.bank._key.sign(document_message(counter.bank.instance, document))
+        return {**asdict(document), "signature": signature.hex()}
+
+    assert selectors.bank_holdings() == []
+    services.bank_balance_receive(document=told(-1))
+    assert held() == (100_000, 0)
+    services.bank_balance_receive(document=told(1))
+    assert held() == (100_000, 100_000)
+    counter.burned(40_000)
+    counter.ordered()
+    assert held() == (100_000, 60_000)
+    for answer in counter.answered():
+        services.payment_answer_receive(document=answer)
+    services.bank_balance_receive(document=told(2))
+    assert held() == (60_000, 60_000)
+    short = told(3, amount=59_999)
+    for _ in range(2):
+        services.bank_balance_receive(document=short)
+    assert held() == (59_999, 60_000)
+    for changed, error in (
+        ({"signature": "0" * 128}, EvidenceInvalid),
+        ({"booked_at": "2026-11-31T00:00:00Z"}, EvidenceInvalid),
+        ({"amount": 70_000}, EvidenceInvalid),
+    ):
+        with pytest.raises(error):
+            services.bank_balance_receive(document=short | changed)
+    with pytest.raises(NotFound, match="no money of this house"):
+        services.bank_balance_receive(document=told(4, currency="USD"))
+    with pytest.raises(IntegrityError), transaction.atomic():
+        BankBalanceRow.objects.update(amount=60_000)
+    assert held() == (59_999, 60_000)
 
 
 def test_segregated_money_is_held_against_what_is_owed(

@@ -5,11 +5,13 @@ import os
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from threading import Event, Thread
 from typing import Any
 
 import dj_database_url
+import msgspec
 import pytest
 from django.conf import settings
 from django.db import connection
@@ -17,8 +19,10 @@ from eth_utils.crypto import keccak
 from pytest_django.plugin import DjangoDbBlocker
 
 from compliance import services as compliance_services
+from compliance.officer_keys import key_sign
 from custody import selectors as custody_selectors
 from custody import services as custody_services
+from custody.cash_documents import BankBalance, document_message
 from exchange.demo.market import Market
 from exchange.listings import services as listings_services
 from exchange.stack import Stack
@@ -293,3 +297,33 @@ def test_supply_is_found_too_high_when_evidence_no_longer_verifies(
             cursor.execute("ALTER TABLE custody_vaultreceipt ENABLE TRIGGER USER")
     assert (only["asset"], only["expected"], only["found"]) == (XAU, 0, 10**5)
     assert reconcile().mismatches == 0
+
+
+def test_bank_that_holds_less_than_its_notices_say_is_found(members: tuple[int, int]) -> None:
+    assert members
+    later = datetime.now(UTC) + timedelta(minutes=1)
+    _balance_told(1_000_000, later)
+    found = reconcile()
+    (bank,) = found.report["banks"]
+    assert (found.mismatches, bank["balance"], bank["least"]) == (0, 10**10, 10**10)
+    _balance_told(999_999, later + timedelta(seconds=1))
+    only = mismatch(reconcile(), "bank busan-trust-bank, at least")
+    assert (only["asset"], only["expected"], only["found"]) == (KRW, 10**10, 10**10 - 10_000)
+    halt = custody_selectors.withdrawals_halted()
+    assert halt is not None
+    _balance_told(1_000_000, later + timedelta(seconds=2))
+    assert reconcile().mismatches == 0
+
+
+def _balance_told(amount: int, booked_at: datetime) -> None:
+    """Have the bank sign how many whole won it holds, and custody keep it."""
+    stated = BankBalance(
+        bank="busan-trust-bank",
+        currency="KRW",
+        amount=amount,
+        booked_at=booked_at.strftime("%Y-%m-%dT%H:%M:%SZ"),
+    )
+    key = Path(settings.KEYS) / "people" / "bank.key"
+    signature = key_sign(key, document_message(settings.INSTANCE_ID, stated)).hex()
+    document = {**msgspec.structs.asdict(stated), "signature": signature}
+    custody_services.bank_balance_receive(document=document)

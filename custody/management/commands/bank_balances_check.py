@@ -3,17 +3,18 @@
 import json
 from typing import Any
 
-from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from custody import selectors
-from custody.cash_documents import BankBalance, document_verify
+from custody import selectors, services
 from custody.errors import BodyRefused
 from custody.management.documents import document_read
 
 
 class Command(BaseCommand):
-    help = "Add up signed balances, one a bank, and compare; status 1 when they do not cover it."
+    help = (
+        "Keep signed balances, one a bank, for the reconciler, add them up and compare; "
+        "status 1 when they do not cover it."
+    )
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("files", nargs="+", help="from each bank, or - for standard input")
@@ -23,15 +24,10 @@ class Command(BaseCommand):
         currency, held = options["currency"], {}
         try:
             for name in options["files"]:
-                balance = document_verify(
-                    BankBalance,
-                    selectors.evidence_keys(),
-                    settings.INSTANCE_ID,
-                    document_read(name),
-                )
-                if balance.currency != currency or balance.bank in held:
+                balance = services.bank_balance_receive(document=document_read(name))
+                if balance.asset.code != currency or balance.bank_id in held:
                     raise CommandError(f"{name}: expected another bank's balance in {currency}")
-                held[balance.bank] = balance.amount
+                held[balance.bank_id] = balance.amount
         except BodyRefused as error:
             raise CommandError(f"{error.code}: {error}") from error
         owed = selectors.cash_owed(currency)
