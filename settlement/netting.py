@@ -7,8 +7,8 @@ byte. What must not stand here: Django, the database, the network, keys.
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from operator import attrgetter
 from struct import Struct
+from typing import NamedTuple
 
 from matching.protocol.events import Filled
 from matching.protocol.units import Side
@@ -23,8 +23,7 @@ Positions = dict[tuple[int, int], int]
 _leaf_words = Struct(">" + 9 * "24xQ").pack
 
 
-@dataclass(frozen=True, slots=True)
-class Obligation:
+class Obligation(NamedTuple):
     """What one fill makes buyer and seller owe, in base units; a negative fee is a rebate."""
 
     fill_id: int
@@ -40,9 +39,6 @@ class Obligation:
     seller_fee_units: int
 
 
-_fields = attrgetter(*Obligation.__slots__)
-
-
 @dataclass(frozen=True, slots=True)
 class ComposedBatch:
     """A batch as both bodies sign it, with all it is made of."""
@@ -55,7 +51,7 @@ class ComposedBatch:
     def chunk_rows(self) -> list[tuple[bytes, bytes, int]]:
         """Return each chunk with its hash and its number of deltas, in order."""
         hashes = encoding.chunk_hashes(self.chunks)
-        counts = [len(encoding.chunk_decode(chunk)[1]) for chunk in self.chunks]
+        counts = [encoding.chunk_length(chunk) for chunk in self.chunks]
         return list(zip(self.chunks, hashes, counts, strict=True))
 
 
@@ -85,7 +81,7 @@ def fill_leaf(obligation: Obligation) -> bytes:
 
     The first nine are uint64, the two fees int256.
     """
-    *words, buyer_fee, seller_fee = _fields(obligation)
+    *words, buyer_fee, seller_fee = obligation
     fees = (fee.to_bytes(32, "big", signed=True) for fee in (buyer_fee, seller_fee))
     return encoding.fill_leaf(_leaf_words(*words) + b"".join(fees))
 
