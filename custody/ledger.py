@@ -4,9 +4,11 @@ What lives here turns events into balanced entries and stores them with the foll
 in one transaction. What must not: the loop, and any posting that no event of the engine stands for.
 """
 
+import csv
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from io import StringIO
 
 from django.db import connection, transaction
 
@@ -16,6 +18,12 @@ from matching.protocol.events import AnyEvent, Applied, Credited, Debited, Fille
 from matching.protocol.faults import crash_point
 from matching.protocol.units import Side
 
+_ENTRY_COPY = (
+    "COPY custody_entry (id, sequence, index, kind, reference, time) FROM STDIN (FORMAT csv)"
+)
+_POSTING_COPY = (
+    "COPY custody_posting (entry_id, account_id, asset_id, amount_units) FROM STDIN (FORMAT csv)"
+)
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 Instruments = Mapping[int, tuple[int, int]]
 Amounts = dict[tuple[int, int], int]
@@ -56,12 +64,12 @@ def ledger_apply(applied: Iterable[Applied]) -> int:
 def bookings_of(applied: Iterable[Applied], instruments: Instruments) -> Iterator[Booking]:
     """Yield the entries that these events stand for; `instruments` gives (base, quote) assets."""
     for one in applied:
-        time = EPOCH + timedelta(microseconds=one.time_ns // 1000)
         for index, event in enumerate(one.events):
             described = _described(event, instruments)
             if described is None:
                 continue
             kind, reference, amounts = described
+            time = EPOCH + timedelta(microseconds=one.time_ns // 1000)
             yield Booking(one.sequence, index, kind, reference, time, _balanced(amounts))
 
 
@@ -125,23 +133,20 @@ def _instruments_store(applied: Iterable[Applied]) -> dict[int, tuple[int, int]]
 def _bookings_store(bookings: list[Booking]) -> None:
     if not bookings:
         return
-    with connection.cursor() as cursor:
+    # A COPY's own errors are the driver's, unless they are made Django's.
+    with connection.wrap_database_errors, connection.cursor() as cursor:
         cursor.execute(
             "SELECT nextval(pg_get_serial_sequence('custody_entry', 'id'))"
             " FROM generate_series(1, %s)",
             [len(bookings)],
         )
-        numbered = [
-            (row[0], booking) for row, booking in zip(cursor.fetchall(), bookings, strict=True)
-        ]
-        with cursor.copy(
-            "COPY custody_entry (id, sequence, index, kind, reference, time) FROM STDIN"
-        ) as copy:
-            for number, one in numbered:
-                copy.write_row((number, one.sequence, one.index, one.kind, one.reference, one.time))
-        with cursor.copy(
-            "COPY custody_posting (entry_id, account_id, asset_id, amount_units) FROM STDIN"
-        ) as copy:
-            for number, one in numbered:
-                for (account, asset), units in one.amounts.items():
-                    copy.write_row((number, account, asset, units))
+        numbers = [number for (number,) in cursor.fetchall()]
+        entries, postings = StringIO(), StringIO()
+        rows = csv.writer(entries)
+        for number, one in zip(numbers, bookings, strict=True):
+            rows.writerow((number, one.sequence, one.index, one.kind, one.reference, one.time))
+            for (account, asset), units in one.amounts.items():
+                postings.write(f"{number},{account},{asset},{units}\n")
+        for statement, lines in ((_ENTRY_COPY, entries), (_POSTING_COPY, postings)):
+            with cursor.copy(statement) as copy:
+                copy.write(lines.getvalue())

@@ -29,13 +29,28 @@ class Entry(models.Model):
 
 
 class Posting(models.Model):
-    """One account's signed change in one asset; the postings of an entry sum to zero per asset."""
+    """One account's signed change in one asset; the postings of an entry sum to zero per asset.
 
-    entry = models.ForeignKey(Entry, on_delete=models.PROTECT, related_name="postings")
-    account = models.ForeignKey(
-        Account, on_delete=models.PROTECT, related_name="postings", db_index=False
+    A trigger checks by statement that entry, account and asset exist; none can be deleted.
+    """
+
+    entry = models.ForeignKey(
+        Entry, on_delete=models.PROTECT, related_name="postings", db_constraint=False
     )
-    asset = models.ForeignKey(Asset, on_delete=models.PROTECT, related_name="postings")
+    account = models.ForeignKey(
+        Account,
+        on_delete=models.PROTECT,
+        related_name="postings",
+        db_constraint=False,
+        db_index=False,
+    )
+    asset = models.ForeignKey(
+        Asset,
+        on_delete=models.PROTECT,
+        related_name="postings",
+        db_constraint=False,
+        db_index=False,
+    )
     amount_units = UnitsField()
 
     class Meta:

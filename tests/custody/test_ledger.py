@@ -228,6 +228,46 @@ def test_database_refuses_to_change_the_ledger(members: None, table: str, statem
 
 
 @pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("kind", "named"),
+    [("entry", (4242, 1000, XAU)), ("account", (0, 4242, XAU)), ("asset", (0, 1000, 4242))],
+)
+def test_database_refuses_a_posting_of_what_does_not_exist(
+    members: None, kind: str, named: tuple[int, int, int]
+) -> None:
+    stored = Entry.objects.create(sequence=1, index=0, kind="fill", reference="x", time=EPOCH)
+    entry, account, asset = named
+    with pytest.raises(IntegrityError, match=f"{kind} 4242"), transaction.atomic():
+        Posting.objects.bulk_create(
+            Posting(
+                entry_id=entry or stored.pk,
+                account_id=account,
+                asset_id=asset,
+                amount_units=units,
+            )
+            for units in (5, -5)
+        )
+    assert not Posting.objects.exists()
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("table", ["custody_account", "custody_asset"])
+@pytest.mark.parametrize("statement", ["DELETE FROM {}", "TRUNCATE {} CASCADE"])
+def test_database_refuses_to_delete_what_postings_name(
+    members: None, table: str, statement: str
+) -> None:
+    accounts = Account.objects.count()
+    connection.check_constraints()
+    with (
+        pytest.raises(IntegrityError, match=f"{table} is append-only"),
+        transaction.atomic(),
+        connection.cursor() as cursor,
+    ):
+        cursor.execute(statement.format(table))
+    assert Account.objects.count() == accounts > 0
+
+
+@pytest.mark.django_db
 @pytest.mark.parametrize("units", [0, UNITS_MAX + 1, -(UNITS_MAX + 1)])
 def test_amounts_beyond_63_bits_and_zero_are_refused(members: None, units: int) -> None:
     entry = Entry.objects.create(sequence=1, index=0, kind="fill", reference="x", time=EPOCH)

@@ -11,7 +11,7 @@ from custody.ledger import ledger_apply
 from matching.client import engine_address, follow
 
 FOLLOWER = "ledger"
-GATHER_MS = 100
+GATHER_MS = 200
 
 
 class Command(BaseCommand):
