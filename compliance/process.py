@@ -44,7 +44,7 @@ def run_until_stopped(step: Callable[[], int], *, channel: str, once: bool = Fal
     while not stop:
         beat()
         try:
-            _listen(channel)
+            listen(channel)
             while not stop and step():
                 beat()
             if once:
@@ -66,6 +66,7 @@ def wait_notified(seconds: float) -> None:
         pass
 
 
-def _listen(channel: str) -> None:
+def listen(channel: str) -> None:
+    """Be told from now on what is notified on a channel."""
     with connection.cursor() as cursor:
         cursor.execute(f"LISTEN {connection.ops.quote_name(channel)}")

@@ -15,6 +15,7 @@ from django.conf import settings
 
 from compliance import policy
 from compliance.errors import Untrusted
+from compliance.process import IDLE_S, listen, wait_notified
 from compliance.signer import attestation_check, pin_of
 from custody import selectors as custody_selectors
 from matching.client import engine, engine_address, follow
@@ -24,7 +25,6 @@ from settlement import netting, obligations
 from settlement.chain import client, encoding
 from settlement.lanes import node
 
-POLL_S = 0.2
 TOKEN = "token:"
 
 _sequence_of = attrgetter("sequence")
@@ -93,10 +93,12 @@ def journal_follow(
     body: str,
     begin: Callable[[JournaledFills], Callable[[], object]],
     *,
+    channel: str,
     stopping: Callable[[], bool],
 ) -> None:
     """Follow the journal from the last settled fill on; call what `begin` made again and again.
 
+    That is when `channel` is notified and each second, with all that the journal holds by then.
     Raises `Untrusted` before the deployment, `FollowFailed`, `EngineUnavailable`.
     """
     pin = pin_of(policy.policy_load(body), body)
@@ -109,16 +111,19 @@ def journal_follow(
         engine_address(),
         follower=f"{body}-signer",
         after_sequence=settled_read(pin),
-        block_ms=int(POLL_S * 1000),
+        block_ms=0,
         journal_only=True,
     )
+    listen(channel)
     looked_at = 0.0
     for entry in entries:
         if entry is not None:
             fills.ingest(entry)
-        if entry is None or time.monotonic() >= looked_at + POLL_S:
+        if entry is None or time.monotonic() >= looked_at + IDLE_S:
             sign_waiting()
             looked_at = time.monotonic()
+        if entry is None:
+            wait_notified(IDLE_S)
         if stopping():
             return
 

@@ -146,7 +146,10 @@ def signer_run(key: BodySigner, *, stopping: Callable[[], bool]) -> None:
     Raises `Untrusted` before the deployment, `FollowFailed`, `EngineUnavailable`.
     """
     recomputation.journal_follow(
-        BODY, lambda fills: ClearingSigner(key, fills).sign_waiting, stopping=stopping
+        BODY,
+        lambda fills: ClearingSigner(key, fills).sign_waiting,
+        channel=services.SIGNER_CHANNEL,
+        stopping=stopping,
     )
 
 

@@ -24,6 +24,7 @@ from settlement.netting import ComposedBatch, Obligation
 CYCLE_S = 2.0
 FILLS_MAX = 50_000
 CHANNEL = "venue_batches"
+SIGNER_CHANNEL = "venue_proposals"
 
 logger = logging.getLogger(__name__)
 
@@ -111,8 +112,7 @@ def batch_sign(*, batch_id: int, signature: bytes) -> None:
         proposal.venue_signature, proposal.signed_at = signature, timezone.now()
         proposal.state, proposal.error = BatchProposalState.SIGNED, ""
         proposal.save(update_fields=["venue_signature", "signed_at", "state", "error"])
-        with connection.cursor() as cursor:
-            cursor.execute(f"NOTIFY {CHANNEL}")
+        _notify(CHANNEL)
 
 
 def batch_note(*, batch_id: int, error: str) -> None:
@@ -181,6 +181,7 @@ def _proposal_store(composed: ComposedBatch) -> BatchProposal:
             "error": "",
         },
     )
+    _notify(SIGNER_CHANNEL)
     return proposal
 
 
@@ -192,3 +193,8 @@ def _proposal_end(batch_id: int, state: BatchProposalState, error: str) -> None:
         if state == BatchProposalState.SUBMITTED:
             proposal.submitted_at = timezone.now()
         proposal.save(update_fields=["state", "error", "submitted_at"])
+
+
+def _notify(channel: str) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(f"NOTIFY {channel}")

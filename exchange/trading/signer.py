@@ -94,5 +94,8 @@ def signer_run(key: BodySigner, *, stopping: Callable[[], bool]) -> None:
     Raises `Untrusted` before the deployment, `FollowFailed`, `EngineUnavailable`.
     """
     recomputation.journal_follow(
-        BODY, lambda fills: VenueSigner(key, fills).sign_waiting, stopping=stopping
+        BODY,
+        lambda fills: VenueSigner(key, fills).sign_waiting,
+        channel=batches.SIGNER_CHANNEL,
+        stopping=stopping,
     )

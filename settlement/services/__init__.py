@@ -7,6 +7,7 @@ from settlement.services.acts import (
     unwind_countersign,
 )
 from settlement.services.batches import (
+    SIGNER_CHANNEL,
     batch_confirm,
     batch_countersign,
     batch_note,
@@ -16,6 +17,7 @@ from settlement.services.batches import (
 )
 
 __all__ = [
+    "SIGNER_CHANNEL",
     "act_execute",
     "batch_confirm",
     "batch_countersign",

@@ -5,7 +5,7 @@ Its way on the chain stands in `settle`. No network call is made here.
 
 from collections.abc import Iterable, Mapping
 
-from django.db import transaction
+from django.db import connection, transaction
 from django.utils import timezone
 
 from compliance.services.acts import act_complete, act_fail
@@ -23,6 +23,11 @@ from settlement.models import (
 )
 
 ADVANCE_TASK = "settlement.batch_advance"
+SIGNER_CHANNEL = "clearing_batches"
+_POSITIONS_COPY = (
+    f"COPY {NetPosition._meta.db_table} (batch_id, account, asset, amount_units) "
+    "FROM STDIN (FORMAT csv)"
+)
 
 
 def batch_submit(
@@ -130,14 +135,22 @@ def _batch_create(ours: netting.ComposedBatch, venue_signature: bytes) -> Batch:
         chunks_hash=terms.chunks_hash,
         venue_signature=venue_signature,
     )
-    NetPosition.objects.bulk_create(
-        NetPosition(batch=batch, account=account, asset=asset, amount_units=amount)
+    lines = [
+        f"{batch.pk},{account},{asset},{amount}\n"
         for (account, asset), amount in ours.positions.items()
-    )
+    ]
+    with (
+        connection.wrap_database_errors,
+        connection.cursor() as cursor,
+        cursor.copy(_POSITIONS_COPY) as copy,
+    ):
+        copy.write("".join(lines))
     Chunk.objects.bulk_create(
         Chunk(batch=batch, index=index, phase=data[0], data=data, hash=digest, deltas=deltas)
         for index, (data, digest, deltas) in enumerate(ours.chunk_rows())
     )
+    with connection.cursor() as cursor:
+        cursor.execute(f"NOTIFY {SIGNER_CHANNEL}")
     return batch
 
 
