@@ -4,7 +4,6 @@ Nothing is netted or sent here. The position moves in the transaction that write
 """
 
 from collections.abc import Callable, Iterable
-from operator import attrgetter
 
 from django.db import connection, transaction
 
@@ -16,12 +15,11 @@ from settlement import locks, netting, selectors
 from settlement.models import InstrumentTerms, Obligation
 
 FOLLOWER = "clearing"
-GATHER_MS = 100
+GATHER_MS = 200
 Assets = dict[int, tuple[int, int]]
-_COLUMNS = netting.Obligation.__slots__
+_COLUMNS = netting.Obligation._fields
 _COPY = f"COPY {Obligation._meta.db_table} ({', '.join(_COLUMNS)}) FROM STDIN (FORMAT csv)"
 _LINE = ",".join(["%d"] * len(_COLUMNS)) + "\n"
-_values = attrgetter(*_COLUMNS)
 
 
 def obligations_follow(*, stopping: Callable[[], bool], block_ms: int = 500) -> None:
@@ -64,9 +62,13 @@ def obligations_store(entry: StreamEntry) -> int:
 
 
 def _copy(dues: Iterable[netting.Obligation]) -> None:
-    lines = "".join(_LINE % _values(due) for due in dues)
+    lines = "".join(_LINE % due for due in dues)
     if lines:
-        with connection.cursor() as cursor, cursor.copy(_COPY) as copy:
+        with (
+            connection.wrap_database_errors,
+            connection.cursor() as cursor,
+            cursor.copy(_COPY) as copy,
+        ):
             copy.write(lines)
 
 

@@ -25,10 +25,9 @@ from matching.protocol.queries import GetInstruments, GetOpenOrders, Instruments
 from matching.protocol.units import Side
 
 FOLLOWER = "marketdata"
-WRITE_EVERY_S = 0.02
 ARCHIVE_EVERY_S = 0.25
-IDLE_MS = 50
-GATHER_MS = 20
+IDLE_MS = 250
+GATHER_MS = 40
 
 logger = logging.getLogger(__name__)
 
@@ -55,7 +54,6 @@ def _follow(address: EngineAddress, stopping: Callable[[], bool]) -> None:
         position = 0
     data, history = MarketData(position), CandleHistory()
     begin = min(position, history.position)
-    written_at = 0.0
     for entry in follow(
         address,
         follower=FOLLOWER,
@@ -66,10 +64,8 @@ def _follow(address: EngineAddress, stopping: Callable[[], bool]) -> None:
         if entry is not None:
             data.take(entry)
             history.take(entry)
-        if entry is None or time.monotonic() - written_at >= WRITE_EVERY_S:
-            data.write(now_ns())
-            history.write()
-            written_at = time.monotonic()
+        data.write(now_ns())
+        history.write()
         if stopping():
             return
 

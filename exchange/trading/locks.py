@@ -3,9 +3,9 @@
 from exchange.trading.models import BatchProposal, ProjectorPosition
 
 
-def projector_position_lock() -> ProjectorPosition:
-    """Lock the projector's position for the transaction, so that only one projector writes."""
-    return ProjectorPosition.objects.select_for_update(no_key=True).get(id=1)
+def projector_position_move(*, before: int, after: int) -> bool:
+    """Move the projector's position and lock it for the transaction; False unless at `before`."""
+    return bool(ProjectorPosition.objects.filter(sequence=before).update(sequence=after))
 
 
 def proposal_lock(batch_id: int) -> BatchProposal:

@@ -5,6 +5,7 @@ What must not live here: the database, the clock, or anything that events do not
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from exchange.trading.errors import ProjectionFault
 from exchange.trading.models import OrderState
@@ -49,8 +50,7 @@ class OrderRecord:
     updated_sequence: int
 
 
-@dataclass(frozen=True, slots=True)
-class FillRecord:
+class FillRecord(NamedTuple):
     """A fill's columns, in the order of the table `trading_fill` as the projector writes it."""
 
     fill_id: int

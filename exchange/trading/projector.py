@@ -5,7 +5,7 @@ event means (projection.py).
 """
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import fields
 from operator import attrgetter
 
@@ -14,7 +14,7 @@ from django.db import InterfaceError, OperationalError, connection, transaction
 from compliance.process import DATABASE_RETRY_S, Stop
 from exchange.listings import services as listings
 from exchange.trading.errors import ProjectionFault
-from exchange.trading.locks import projector_position_lock
+from exchange.trading.locks import projector_position_move
 from exchange.trading.models import Fill, Order
 from exchange.trading.projection import FillRecord, OrderRecord, Projection, orders_touched
 from exchange.trading.selectors import projector_position
@@ -24,13 +24,13 @@ from matching.protocol.events import PhaseChanged
 from matching.protocol.faults import crash_point
 
 FOLLOWER = "projector"
-GATHER_MS = 50
+GATHER_MS = 100
 IDLE_MS = 200
 
 logger = logging.getLogger(__name__)
 
 _ORDER_COLUMNS = tuple(field.name for field in fields(OrderRecord))
-_FILL_COLUMNS = tuple(field.name for field in fields(FillRecord))
+_FILL_COLUMNS = FillRecord._fields
 _CHANGING = {
     "order_id": "bigint",
     "price_ticks": "bigint",
@@ -51,8 +51,13 @@ _UPDATE = (
     + ", ".join(f"%s::{kind}[]" for kind in _CHANGING.values())
     + f") AS n({', '.join(_CHANGING)}) WHERE o.order_id = n.order_id"
 )
+# Units have 63 bits: none needs to become a Decimal.
+_SELECT = (
+    "SELECT "
+    + ", ".join(f"{name}::bigint" if name.endswith("_units") else name for name in _ORDER_COLUMNS)
+    + f" FROM {Order._meta.db_table} WHERE order_id = ANY(%s::bigint[])"
+)
 _order_values = attrgetter(*_ORDER_COLUMNS)
-_fill_values = attrgetter(*_FILL_COLUMNS)
 _changing_values = attrgetter(*_CHANGING)
 
 
@@ -105,17 +110,14 @@ def entries_project(entries: Sequence[StreamEntry], *, after_sequence: int) -> i
     """
     _continuity_check(entries, after_sequence)
     batch = [applied for entry in entries for applied in entry.applied]
+    last_sequence = entries[-1].last_sequence
     with transaction.atomic():
-        position = projector_position_lock()
-        if position.sequence != after_sequence:
+        if not projector_position_move(before=after_sequence, after=last_sequence):
             raise ProjectionFault(
-                f"the position is {position.sequence}, expected {after_sequence}: does another "
+                f"the position is {projector_position()}, expected {after_sequence}: does another "
                 "projector write to this database?"
             )
-        touched = Order.objects.filter(order_id__in=orders_touched(batch))
-        projection = Projection(
-            OrderRecord(*row) for row in touched.values_list(*_ORDER_COLUMNS).iterator()
-        )
+        projection = Projection(_orders_read(orders_touched(batch)))
         for applied in batch:
             projection.apply(applied)
         _write(projection)
@@ -127,11 +129,9 @@ def entries_project(entries: Sequence[StreamEntry], *, after_sequence: int) -> i
                         phase=event.phase,
                         sequence=applied.sequence,
                     )
-        position.sequence = entries[-1].last_sequence
-        position.save(update_fields=["sequence"])
         crash_point("projector.before_commit")
     crash_point("projector.after_commit")
-    return position.sequence
+    return last_sequence
 
 
 def _continuity_check(entries: Sequence[StreamEntry], after_sequence: int) -> None:
@@ -145,22 +145,39 @@ def _continuity_check(entries: Sequence[StreamEntry], after_sequence: int) -> No
         position = entry.last_sequence
 
 
+def _orders_read(numbers: Collection[int]) -> list[OrderRecord]:
+    if not numbers:
+        return []
+    with connection.cursor() as cursor:
+        cursor.execute(_SELECT, [_array(numbers)])
+        return [OrderRecord(*row) for row in cursor.fetchall()]
+
+
 def _write(projection: Projection) -> None:
     orders = projection.orders
     _copy(
         _ORDER_COPY, _ORDER_LINE, (_order_values(orders[number]) for number in projection.created)
     )
-    _copy(_FILL_COPY, _FILL_LINE, map(_fill_values, projection.fills))
+    _copy(_FILL_COPY, _FILL_LINE, projection.fills)
     changed = [orders[number] for number in projection.changed - projection.created]
     if changed:
-        columns = list(zip(*map(_changing_values, changed), strict=True))
+        columns = zip(*map(_changing_values, changed), strict=True)
         with connection.cursor() as cursor:
-            cursor.execute(_UPDATE, [list(column) for column in columns])
+            cursor.execute(_UPDATE, list(map(_array, columns)))
+
+
+def _array(numbers: Iterable[int | None]) -> str:
+    """Return an array as PostgreSQL reads it; the driver would look at each number twice."""
+    return "{" + ",".join("NULL" if n is None else str(n) for n in numbers) + "}"
 
 
 def _copy(statement: str, line: str, rows: Iterable[tuple[object, ...]]) -> None:
     lines = [line % row for row in rows]
     if not lines:
         return
-    with connection.cursor() as cursor, cursor.copy(statement) as copy:
+    with (
+        connection.wrap_database_errors,
+        connection.cursor() as cursor,
+        cursor.copy(statement) as copy,
+    ):
         copy.write("".join(lines))

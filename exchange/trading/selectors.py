@@ -25,7 +25,13 @@ AWAIT_S = 1.0
 _CLIENT_ID_SQL = "SELECT order_id FROM trading_order WHERE account = %s AND client_order_id = %s"
 _AWAIT_STEP_S = 0.01
 _ORDER_COLUMNS = tuple(field.name for field in fields(OrderRecord))
-_FILL_COLUMNS = tuple(field.name for field in fields(FillRecord))
+_FILL_COLUMNS = FillRecord._fields
+# Units have 63 bits: none needs to become a Decimal where thousands are read.
+_FILLS_SQL = (
+    "SELECT "
+    + ", ".join(f"{name}::bigint" if name.endswith("_units") else name for name in _FILL_COLUMNS)
+    + f" FROM {Fill._meta.db_table} WHERE sequence BETWEEN %s AND %s ORDER BY fill_id LIMIT %s"
+)
 
 
 def oldest_fill_ns(*, after_sequence: int) -> int | None:
@@ -134,8 +140,9 @@ def fills_between(
     from_sequence: int, to_sequence: int, *, limit: int | None = None
 ) -> list[FillRecord]:
     """Return the fills of a range of engine sequences, both ends included, by fill."""
-    rows = Fill.objects.filter(sequence__range=(from_sequence, to_sequence)).order_by("fill_id")
-    return [FillRecord(*row) for row in rows.values_list(*_FILL_COLUMNS)[:limit]]
+    with connection.cursor() as cursor:
+        cursor.execute(_FILLS_SQL, [from_sequence, to_sequence, limit])
+        return list(map(FillRecord._make, cursor.fetchall()))
 
 
 def proposals_to_sign(upto_sequence: int) -> list[BatchProposal]:

@@ -12,7 +12,7 @@ from matching.journal import JournalDamaged, OtherInstance
 from matching.protocol.codec import StreamEntry
 from matching.stream import Place, Stream, StreamError
 
-ENTRIES_PER_READ = 64
+ENTRIES_PER_READ = 128
 REPORT_S = 1.0
 RETRY_S = 1.0
 JOURNAL_POLL_S = 0.05
