@@ -11,6 +11,7 @@ import urllib.request
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import django
@@ -166,10 +167,16 @@ def _send(url: str, calls: Sequence[dict[str, str]]) -> None:
         part = calls[start : start + CALLS_PER_POST]
         hashes = _rpc(url, [("eth_sendTransaction", [call]) for call in part])
         chain_call(url, "evm_mine")
-        receipts = _rpc(url, [("eth_getTransactionReceipt", [each]) for each in hashes])
-        failed = [each for each in receipts if each is None or each["status"] != "0x1"]
+        asked = [("eth_getTransactionReceipt", [each]) for each in hashes]
+        # A block that the node's own clock made may have left some for the next.
+        wait_until(partial(_all_there, url, asked), timeout_s=FOUNDING_S)
+        failed = [each for each in _rpc(url, asked) if each["status"] != "0x1"]
         if failed:
             raise RuntimeError(f"{len(failed)} of {len(part)} mints failed: {failed[0]}")
+
+
+def _all_there(url: str, calls: Sequence[tuple[str, list[Any]]]) -> bool:
+    return all(_rpc(url, calls))
 
 
 def _rpc(url: str, calls: Sequence[tuple[str, list[Any]]]) -> list[Any]:
