@@ -2,14 +2,13 @@
 
 import time
 from collections.abc import Generator
-from itertools import chain
 from time import monotonic
 
 from matching.client.address import EngineAddress
 from matching.client.heartbeat import beat
 from matching.client.replica import Replica, above
 from matching.journal import JournalDamaged, OtherInstance
-from matching.protocol.codec import StreamEntry
+from matching.protocol.codec import StreamEntry, joined
 from matching.stream import Place, Stream, StreamError
 
 ENTRIES_PER_READ = 128
@@ -33,13 +32,13 @@ def follow(
 ) -> Generator[StreamEntry | None, None, None]:
     """Yield the engine's batches after `after_sequence`, in order and without a gap, for ever.
 
-    Each entry's `applied` holds sequences above the position only (at most one engine batch of
-    1,000 commands). With `gather_ms` one entry stands for all that was read at once, and the next
-    read lets so much time pass since the last: who writes a transaction an entry then writes few
-    under load, and an entry that comes after silence waits for nothing. Yields None when nothing
-    came for about `block_ms`, so that the caller can stop. Taking the next item tells that the
-    caller has committed the one before: the position of
-    `follower` is then reported, and the publisher trims the stream behind the slowest follower.
+    Each entry's `applied` holds sequences above the position only (at most 1,000 commands). With
+    `gather_ms` one entry stands for all that was read at once, and the next read lets so much time
+    pass since the last: who writes a transaction an entry then writes few under load, and an entry
+    that comes after silence waits for nothing. Yields None when nothing came for about `block_ms`,
+    so that the caller can stop. Taking the next item tells that the caller has committed the one
+    before: the position of `follower` is then reported, and the publisher trims the stream behind
+    the slowest follower.
     Delivery is exactly once for one iterator; after a crash start again at the stored position.
     With `journal_only` the stream is neither read nor told the position: what is yielded is what
     a replay of the journal says, and rests on nothing else.
@@ -50,7 +49,7 @@ def follow(
         following.check()
         while True:
             entries = following.next_entries()
-            for entry in _gathered(entries) if gather_ms else entries:
+            for entry in [joined(entries)] if gather_ms and entries else entries:
                 yield entry
                 following.sequence = entry.last_sequence
             if not entries:
@@ -170,11 +169,3 @@ class _Following:
         while not (entries := self._from_journal()) and monotonic() < until:
             time.sleep(min(JOURNAL_POLL_S, self._block_ms / 1_000))
         return entries
-
-
-def _gathered(entries: list[StreamEntry]) -> list[StreamEntry]:
-    """Return entries that follow each other as one."""
-    if len(entries) < 2:
-        return entries
-    applied = tuple(chain.from_iterable(entry.applied for entry in entries))
-    return [StreamEntry(entries[0].after_sequence, applied)]

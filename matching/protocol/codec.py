@@ -1,6 +1,8 @@
 """Wire form: msgpack in frames of a 4-byte big-endian length; also the body of a stream entry."""
 
 import struct
+from collections.abc import Sequence
+from itertools import chain
 
 import msgspec
 
@@ -38,7 +40,7 @@ class QueryAnswer(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=2)
 
 
 class StreamEntry(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """One engine batch as published; `after_sequence` is the last one of the entry before it."""
+    """Engine batches as published; `after_sequence` is the last one of the entry before it."""
 
     after_sequence: int
     applied: tuple[Applied, ...]
@@ -46,6 +48,14 @@ class StreamEntry(msgspec.Struct, frozen=True, array_like=True, gc=False):
     @property
     def last_sequence(self) -> int:
         return self.applied[-1].sequence
+
+
+def joined(entries: Sequence[StreamEntry]) -> StreamEntry:
+    """Return entries that follow each other as one."""
+    if len(entries) == 1:
+        return entries[0]
+    applied = chain.from_iterable(entry.applied for entry in entries)
+    return StreamEntry(entries[0].after_sequence, tuple(applied))
 
 
 _encoder = msgspec.msgpack.Encoder()

@@ -11,7 +11,7 @@ from matching.client import EngineAddress, FollowFailed, follow
 from matching.engine import Engine
 from matching.journal import JournalReader, JournalWriter
 from matching.journal.format import SEGMENT_BYTES_MIN
-from matching.protocol.codec import StreamEntry
+from matching.protocol.codec import StreamEntry, joined
 from matching.protocol.commands import Sequenced
 from matching.protocol.events import Applied
 from matching.snapshot import write_snapshot
@@ -164,6 +164,16 @@ def test_entries_published_again_under_a_new_epoch_are_seen_once(source: Source)
     source.publish(2, *entries[1:])
     for position in (0, 20, 31, 36):
         assert _take(source, position) == source.applied[position:]
+
+
+def test_batches_published_again_within_a_longer_entry_are_seen_once(source: Source) -> None:
+    first, second = source.batch(), source.batch()
+    source.publish(1, first)
+    following = follow(source.address, follower="f", after_sequence=0)
+    assert next(following) == first
+    source.publish(1, joined([first, second]))
+    assert next(following) == second
+    following.close()
 
 
 def test_follower_that_waits_gets_what_a_flush_took_before_it_read(source: Source) -> None:

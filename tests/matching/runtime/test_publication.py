@@ -8,7 +8,7 @@ from functools import partial
 import pytest
 
 from matching.journal.format import segments
-from matching.protocol.codec import StreamEntry
+from matching.protocol.codec import StreamEntry, joined
 from matching.protocol.events import Applied, OrdersCancelled
 from matching.runtime import publisher as publishing
 from matching.runtime.publisher import Publisher, published_sequence
@@ -19,10 +19,15 @@ from tests.matching.processes import EngineHost, Following, Load, flow
 from tests.waiting import wait_until
 
 
-def _entry(sequence: int) -> StreamEntry:
-    return StreamEntry(
-        sequence - 1, (Applied(sequence, sequence, (OrdersCancelled(1, sequence),)),)
-    )
+def _entry(sequence: int, commands: int = 1) -> StreamEntry:
+    """A batch of so many commands that ends with this sequence."""
+    first = sequence - commands + 1
+    sequences = range(first, sequence + 1)
+    return StreamEntry(first - 1, tuple(Applied(n, n, (OrdersCancelled(1, n),)) for n in sequences))
+
+
+def _entries(stream: Stream) -> list[StreamEntry]:
+    return [found.entry for found in stream.read(Place(0, 0), 1_000) if found.entry]
 
 
 def _passed(host: EngineHost, sequence: int) -> bool:
@@ -49,8 +54,17 @@ def test_batches_are_published_once_each_in_order(stream: Stream) -> None:
     publisher.close(10)
     assert publisher.published_sequence == published_sequence(stream) == 300
     found = stream.read(Place(0, 0), 1_000)
-    assert [each.place for each in found] == [Place(1, sequence) for sequence in range(301)]
-    assert [each.entry for each in found[1:]] == [_entry(sequence) for sequence in range(1, 301)]
+    assert joined(_entries(stream)) == _entry(300, 300)
+    ends = [0, *(entry.last_sequence for entry in _entries(stream))]
+    assert [each.place for each in found] == [Place(1, sequence) for sequence in ends]
+
+
+def test_batches_that_wait_share_entries_of_a_thousand_commands(stream: Stream) -> None:
+    waiting = [_entry(600, 600), _entry(1_200, 600), _entry(1_600, 400), _entry(2_600, 1_000)]
+    publisher = Publisher(stream, 1, 0, _never)
+    publisher.start(waiting)
+    publisher.close(10)
+    assert _entries(stream) == [_entry(600, 600), _entry(1_600, 1_000), _entry(2_600, 1_000)]
 
 
 def test_publishing_again_under_the_same_epoch_changes_nothing(stream: Stream) -> None:
@@ -59,7 +73,7 @@ def test_publishing_again_under_the_same_epoch_changes_nothing(stream: Stream) -
         publisher.start(_entry(sequence) for sequence in range(1, 6))
         publisher.close(10)
         assert publisher.published_sequence == 5
-    assert len(stream.read(Place(0, 0), 100)) == 6
+    assert _entries(stream) == [_entry(5, 5)]
 
 
 def test_older_epoch_is_refused_by_redis_and_told_so(stream: Stream) -> None:
@@ -93,8 +107,7 @@ def test_overflow_drops_the_oldest_and_shows_the_gap(
     host.valkey.start()
     wait_until(lambda: publisher.published_sequence == 100)
     publisher.close(10)
-    entries = [each.entry for each in stream.read(Place(1, 0), 1_000)]
-    assert entries == [_entry(sequence) for sequence in range(91, 101)]
+    assert joined(_entries(stream)) == _entry(100, 10)
 
 
 def test_stream_is_trimmed_behind_the_slowest_follower(
@@ -104,6 +117,7 @@ def test_stream_is_trimmed_behind_the_slowest_follower(
     stream.report("slow", 1_000)
     stream.report("fast", 1_900)
     publisher = Publisher(stream, 1, 0, _never)
+    monkeypatch.setattr(publishing, "ENTRY_COMMANDS_MAX", 1)
     publisher.start(_entry(sequence) for sequence in range(1, 2_001))
     wait_until(lambda: publisher.published_sequence == 2_000)
     wait_until(lambda: stream.read(Place(0, 0), 1)[0].place.sequence >= 800)
@@ -154,13 +168,7 @@ def test_restart_publishes_what_redis_lacks(running: EngineHost) -> None:
     running.start()
     wait_until(lambda: running.status().published_sequence == sequence)
     stream = Stream(running.valkey.url, running.address.instance, block_ms=20)
-    applied = [
-        applied
-        for each in stream.read(Place(0, 0), 1_000)
-        if each.entry
-        for applied in each.entry.applied
-    ]
-    assert applied == running.applied()
+    assert list(joined(_entries(stream)).applied) == running.applied()
     stream.close()
 
 
