@@ -1,13 +1,14 @@
-"""Carries out what custody and compliance signed, each by one `execute` on its Authority.
+"""Carries out what custody and compliance signed, many calls on an Authority by one transaction.
 
 An intent is signed by its own body; the lane only pays. They travel on a lane of their own, so that
 no stuck batch delays a freeze. Done is what the Authority says it has used, at the finalised block.
 """
 
 import logging
-from collections.abc import Callable
+from collections.abc import Sequence
 from types import ModuleType
-from typing import Any, Literal
+from typing import Literal
+from uuid import UUID
 
 from django.conf import settings
 from django.utils import timezone
@@ -25,6 +26,7 @@ BODIES: dict[str, ModuleType] = {
     "custody": custody_services,
 }
 PER_PASS_MAX = 64
+TRANSACTION_GAS_MAX = 16_777_216  # EIP-7825
 
 logger = logging.getLogger(__name__)
 
@@ -37,25 +39,9 @@ def intents_execute() -> int:
     with locks.advisory("intents") as held:
         if not held or not lanes.lane_advance(lanes.INTENTS):
             return 0
-        moved = sum(_attempt(_follow, carried) for carried in _unconfirmed())
+        moved = _carried_follow()
         _voided_tell()
-        for services in BODIES.values():
-            moved += sum(
-                _attempt(_carry, intent, services)
-                for intent in services.intents_executable(PER_PASS_MAX)
-            )
-    return moved
-
-
-def _attempt(step: Callable[..., bool], subject: Any, *services: ModuleType) -> bool:
-    """Tell whether an intent moved; the fault of one is noted and holds up no other."""
-    try:
-        return step(subject, *services)
-    except Exception as error:
-        logger.exception("%s of %s failed; it stays due", step.__name__, subject)
-        for body in services:
-            body.intent_failed(subject.id, f"{type(error).__name__}: {error}")
-        return False
+        return moved + sum(_due_carry(services) for services in BODIES.values())
 
 
 def _voided_tell() -> None:
@@ -73,61 +59,126 @@ def _voided_tell() -> None:
             custody_services.withdrawal_voided(intent_id=intent_id, deadline=deadline)
 
 
-def _unconfirmed() -> list[CarriedIntent]:
-    return list(CarriedIntent.objects.filter(confirmed_at__isnull=True).order_by("pk"))
+def _carried_follow() -> int:
+    """Report carried intents back to their bodies once their fate is known; return how many."""
+    carried = list(CarriedIntent.objects.filter(confirmed_at__isnull=True).order_by("pk"))
+    sent = ChainTransaction.objects.filter(subject__in={one.subject for one in carried})
+    newest = {each.subject: each for each in sent.order_by("pk")}
+    # What is not final yet is not asked about, pass after pass.
+    ended = [one for one in carried if not _travels(newest.get(one.subject))]
+    final = _used([(one.intent, one.authority, bytes(one.id_bytes)) for one in ended], "finalized")
+    open_ones = [one for one in ended if one.intent not in final]
+    mined = _used([(one.intent, one.authority, bytes(one.id_bytes)) for one in open_ones], "latest")
+    return sum(
+        _report(one, newest.get(one.subject), is_final=one.intent in final)
+        for one in ended
+        if one.intent not in mined
+    )
 
 
-def _follow(carried: CarriedIntent) -> bool:
-    """Report a carried intent back to its body once its fate is known."""
-    sent = ChainTransaction.objects.filter(subject=carried.subject).order_by("-pk").first()
-    if sent is not None and sent.state in (*lanes.UNDER_WAY, TransactionState.MINED):
-        return False  # not final yet: spares asking the chain about each, pass after pass
+def _travels(sent: ChainTransaction | None) -> bool:
+    return sent is not None and sent.state in (*lanes.UNDER_WAY, TransactionState.MINED)
+
+
+def _report(carried: CarriedIntent, sent: ChainTransaction | None, *, is_final: bool) -> bool:
+    """Tell a body that its intent is done, or due again; a fault of one holds up no other."""
     services = BODIES[carried.body]
-    if _used(carried, "finalized"):
-        services.intent_confirmed(carried.intent)
-        CarriedIntent.objects.filter(pk=carried.pk).update(confirmed_at=timezone.now())
-        return True
-    if _used(carried, "latest"):
-        return False
-    if sent is not None:  # without effect: reverted, or mined anew by another order of things
-        services.intent_failed(carried.intent, f"transaction {sent.state} {sent.error}".strip())
-    carried.delete()
-    return True
-
-
-def _used(carried: CarriedIntent, block: Literal["latest", "finalized"]) -> bool:
-    return client.authority_used(lanes.node(), carried.authority, bytes(carried.id_bytes), block)
-
-
-def _carry(intent: ExecutableIntent, services: ModuleType) -> bool:
-    """Send an intent's transaction if the call would succeed now, else tell its body why not."""
-    carried, _ = CarriedIntent.objects.get_or_create(
-        intent=intent.id,
-        defaults={
-            "body": intent.body,
-            "authority": intent.authority,
-            "id_bytes": intent.id_bytes,
-        },
-    )
-    if _used(carried, "latest"):  # carried by another hand, or by us before a crash
-        services.intent_submitted(intent.id)
-        return _follow(carried)
-    data = lane.execute_call(
-        intent.target, intent.data, intent.id_bytes, intent.deadline, intent.signature
-    )
-    gas = settings.SETTLEMENT_GAS_INTENT
-    error = lanes.call_refusal(lanes.INTENTS, intent.authority, data, gas)
-    if error is not None:
-        logger.warning("intent %s of %s is refused: %s", intent.id, intent.body, error)
+    try:
+        if is_final:
+            services.intent_confirmed(carried.intent)
+            CarriedIntent.objects.filter(pk=carried.pk).update(confirmed_at=timezone.now())
+            return True
+        if sent is not None:  # without effect: reverted, or mined anew by another order of things
+            error = f"transaction {sent.state} {sent.error}".strip()
+            services.intent_failed(carried.intent, error)
         carried.delete()
-        services.intent_failed(intent.id, error)
+    except Exception:
+        logger.exception("intent %s: its body was not told; it is asked about again", carried.pk)
         return False
-    lanes.transaction_send(
-        lane_name=lanes.INTENTS,
-        subject=carried.subject,
-        target=intent.authority,
-        data=data,
-        gas=gas,
-    )
-    services.intent_submitted(intent.id)
     return True
+
+
+def _due_carry(services: ModuleType) -> int:
+    """Send a body's due intents, as many in a transaction as fit; return how many."""
+    due: list[ExecutableIntent] = services.intents_executable(PER_PASS_MAX)
+    unconfirmed = CarriedIntent.objects.filter(confirmed_at__isnull=True)
+    under_way = set(
+        unconfirmed.filter(intent__in=[intent.id for intent in due]).values_list("pk", flat=True)
+    )
+    waiting = [intent for intent in due if intent.id not in under_way]
+    used = _used([(intent.id, intent.authority, intent.id_bytes) for intent in waiting], "latest")
+    _rows_write([intent for intent in waiting if intent.id in used], subject="")  # by another hand
+    for intent_id in under_way | used:
+        services.intent_submitted(intent_id)
+    waiting = [intent for intent in waiting if intent.id not in used]
+    moved, together = len(used), TRANSACTION_GAS_MAX // settings.SETTLEMENT_GAS_INTENT
+    for start in range(0, len(waiting), together):
+        group = waiting[start : start + together]
+        if _carry(group, services):
+            moved += len(group)
+        elif len(group) > 1:
+            moved += sum(_carry([intent], services) for intent in group)
+    return moved
+
+
+def _carry(intents: Sequence[ExecutableIntent], services: ModuleType) -> bool:
+    """Send intents together if the calls would succeed now; tell the body why a single one not."""
+    try:
+        error = _send(intents)
+    except Exception as fault:
+        logger.exception("carrying %s failed; they stay due", [intent.id for intent in intents])
+        error = f"{type(fault).__name__}: {fault}"
+    if error is None:
+        for intent in intents:
+            services.intent_submitted(intent.id)
+        return True
+    if len(intents) == 1:
+        logger.warning("intent %s of %s: %s", intents[0].id, intents[0].body, error)
+        services.intent_failed(intents[0].id, error)
+    return False
+
+
+def _send(intents: Sequence[ExecutableIntent]) -> str | None:
+    """Store and broadcast the intents' transaction, or return why the Authority would refuse it."""
+    authority, gas = intents[0].authority, len(intents) * settings.SETTLEMENT_GAS_INTENT
+    data = lane.execute_many_call(
+        [(each.target, each.data, each.id_bytes, each.deadline, each.signature) for each in intents]
+    )
+    error = lanes.call_refusal(lanes.INTENTS, authority, data, gas)
+    if error is not None:
+        return error
+    subject = f"intents:{intents[0].id}"
+    _rows_write(intents, subject=subject)
+    lanes.transaction_send(
+        lane_name=lanes.INTENTS, subject=subject, target=authority, data=data, gas=gas
+    )
+    return None
+
+
+def _rows_write(intents: Sequence[ExecutableIntent], *, subject: str) -> None:
+    """Write down, before anything is sent, which transaction carries what."""
+    rows = [
+        CarriedIntent(
+            intent=intent.id,
+            body=intent.body,
+            authority=intent.authority,
+            id_bytes=intent.id_bytes,
+            subject=subject,
+        )
+        for intent in intents
+    ]
+    CarriedIntent.objects.bulk_create(
+        rows, update_conflicts=True, unique_fields=["intent"], update_fields=["subject"]
+    )
+
+
+def _used(
+    calls: Sequence[tuple[UUID, str, bytes]], block: Literal["latest", "finalized"]
+) -> set[UUID]:
+    """Return which intents, given with Authority and id there, were carried out by that block."""
+    found: set[UUID] = set()
+    for authority in {authority for _, authority, _ in calls}:
+        asked = {identifier: intent for intent, at, identifier in calls if at == authority}
+        used = client.authority_used_many(lanes.node(), authority, list(asked), block)
+        found |= {intent for intent, done in zip(asked.values(), used, strict=True) if done}
+    return found

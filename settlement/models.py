@@ -292,12 +292,16 @@ class ChainTransaction(models.Model):
 
 
 class CarriedIntent(models.Model):
-    """A lower body's intent which we carry, until the chain finally holds it."""
+    """A lower body's intent which we carry, until the chain finally holds it.
+
+    `subject` names the transactions that carry it, among others perhaps.
+    """
 
     intent = models.UUIDField(primary_key=True)
     body = models.CharField(max_length=12)
     authority = models.CharField(max_length=42)
     id_bytes = models.BinaryField(max_length=32)
+    subject = models.CharField(max_length=80)
     confirmed_at = models.DateTimeField(null=True)
 
     class Meta:
@@ -308,11 +312,6 @@ class CarriedIntent(models.Model):
                 name="settlement_carried_unconfirmed",
             )
         ]
-
-    @property
-    def subject(self) -> str:
-        """Return the name under which its transactions are stored."""
-        return f"intent:{self.body}:{self.intent}"
 
 
 class Reconciliation(models.Model):

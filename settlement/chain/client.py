@@ -92,11 +92,16 @@ def chain_connect(url: str) -> Web3:
 
     Raises ValueError for another scheme. No request is made yet.
     """
+    provider: HTTPProvider | IPCProvider
     if url.startswith(("http://", "https://")):
-        return Web3(HTTPProvider(url, request_kwargs={"timeout": 30}))
-    if "://" in url:
+        provider = HTTPProvider(url, request_kwargs={"timeout": 30})
+    elif "://" in url:
         raise ValueError(f"a node is reached by http, https or a socket's path, not by {url}")
-    return Web3(IPCProvider(url))
+    else:
+        provider = IPCProvider(url)
+    w3 = Web3(provider)
+    w3.middleware_onion.remove("validation")  # which asks for the chain's id before every call
+    return w3
 
 
 def chain_id(w3: Web3) -> int:
@@ -192,11 +197,18 @@ def batch_root(w3: Web3, settlement: str, batch_id: int, block: BlockIdentifier)
 
 def authority_used(w3: Web3, authority: str, identifier: bytes, block: BlockIdentifier) -> bool:
     """Tell whether a body's signed call with this id was carried out in that block's state."""
+    return authority_used_many(w3, authority, [identifier], block)[0]
+
+
+def authority_used_many(
+    w3: Web3, authority: str, identifiers: Sequence[bytes], block: BlockIdentifier
+) -> list[bool]:
+    """Tell of several of a body's signed calls, by their ids, which were carried out by a block."""
     try:
-        data = call_encode("used(bytes32)", identifier)
-        return bool(call_read(w3, authority, data, ["bool"], block)[0])
+        data = call_encode("areUsed(bytes32[])", list(identifiers))
+        return list(call_read(w3, authority, data, ["bool[]"], block)[0])
     except NotDeployed:
-        return False
+        return [False] * len(identifiers)
 
 
 def authority_signer(w3: Web3, authority: str, block: BlockIdentifier) -> str:

@@ -14,6 +14,7 @@ from web3.types import TxParams
 from settlement.chain.encoding import Batch, call_encode
 
 _BATCH = "(uint64,uint64,uint64,bytes32,bytes32)"
+_EXECUTE = "(address,bytes,bytes32,uint256)"
 _KNOWN = ("already known", "already imported")
 _STALE = ("nonce too low",)
 
@@ -133,7 +134,14 @@ def execute_call(
 ) -> bytes:
     """Return calldata for a body's Authority that carries out what the body signed."""
     request = (target, data, identifier, deadline)
-    return call_encode("execute((address,bytes,bytes32,uint256),bytes)", request, signature)
+    return call_encode(f"execute({_EXECUTE},bytes)", request, signature)
+
+
+def execute_many_call(requests: Sequence[tuple[str, bytes, bytes, int, bytes]]) -> bytes:
+    """Return calldata that carries out several such calls, given as for `execute_call`."""
+    signed = [request[:4] for request in requests]
+    signatures = [signature for *_, signature in requests]
+    return call_encode(f"executeMany({_EXECUTE}[],bytes[])", signed, signatures)
 
 
 def _fields(batch: Batch) -> tuple[int, int, int, bytes, bytes]:

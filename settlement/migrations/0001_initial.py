@@ -123,6 +123,7 @@ class Migration(migrations.Migration):
                 ("body", models.CharField(max_length=12)),
                 ("authority", models.CharField(max_length=42)),
                 ("id_bytes", models.BinaryField(max_length=32)),
+                ("subject", models.CharField(max_length=80)),
                 ("confirmed_at", models.DateTimeField(null=True)),
             ],
             options={

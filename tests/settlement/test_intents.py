@@ -140,7 +140,47 @@ def test_many_intents_are_carried_once_when_two_passes_follow_each_other(house: 
     intents.intents_execute()
     for pk in wished:
         executed(house, CustodyIntent.objects.get(pk=pk))
-    assert ChainTransaction.objects.filter(lane="intents").count() == 5
+    assert ChainTransaction.objects.filter(lane="intents").count() == 1
+
+
+def test_others_are_carried_when_the_contract_refuses_one_of_many(house: House) -> None:
+    refused, *others = [opening(house) for _ in range(3)]
+    CustodyIntent.objects.filter(pk=refused.pk).update(signature=bytes(64) + b"\x1b")
+    for intent in others:
+        executed(house, intent)
+    refused.refresh_from_db()
+    assert (refused.state, used(house, refused)) == (IntentState.SIGNED, False)
+    assert refused.attempts >= 1 and "InvalidSignature" in refused.error
+
+
+def test_many_intents_are_carried_when_a_stranger_carried_one_just_before(house: House) -> None:
+    wished = [opening(house) for _ in range(2)]
+    house.rpc("evm_setAutomine", False)
+    intents.intents_execute()
+    (sent,) = ChainTransaction.objects.filter(lane="intents")
+    house.rpc("anvil_dropAllTransactions")
+    house.rpc("evm_setAutomine", True)
+    wished[0].refresh_from_db()
+    first = wished[0]
+    data = lane.execute_call(
+        first.target,
+        bytes(first.data),
+        first.chain_id_bytes,
+        first.deadline,
+        bytes(first.signature or b""),
+    )
+    house.carry(house.deployment.authorities["custody"], data)
+    for intent in wished:
+        executed(house, intent)
+    sent.refresh_from_db()
+    assert sent.state in ("mined", "final")
+
+
+def test_intents_take_several_transactions_when_one_has_no_gas_for_all(house: House) -> None:
+    wished = [opening(house) for _ in range(12)]
+    for intent in wished:
+        executed(house, intent)
+    assert ChainTransaction.objects.filter(lane="intents").count() == 2
 
 
 def test_purse_alone_is_refused_when_it_signs_for_a_body(house: House) -> None:

@@ -100,7 +100,7 @@ contract Authority is InstanceDomain {
     /// @param request What was signed.
     /// @param signature The body's signature over it.
     /// @return What the target returned.
-    function execute(Execute calldata request, bytes calldata signature) external returns (bytes memory) {
+    function execute(Execute calldata request, bytes calldata signature) public returns (bytes memory) {
         if (block.timestamp > request.deadline) revert DeadlinePassed(request.id, request.deadline);
         if (used[request.id]) revert IdUsed(request.id);
         bytes4 selector = bytes4(request.data);
@@ -112,6 +112,25 @@ contract Authority is InstanceDomain {
         used[request.id] = true;
         emit Executed(request.id, request.target, selector);
         return Address.functionCall(request.target, request.data);
+    }
+
+    /// @notice Carry out several calls the body has signed, in their order; all, or none. What was carried
+    /// out before is passed over: else whoever carries one of them first would stop the others.
+    /// @param requests What was signed.
+    /// @param signatures The body's signature over each.
+    function executeMany(Execute[] calldata requests, bytes[] calldata signatures) external {
+        for (uint256 i = 0; i < requests.length; ++i) {
+            if (!used[requests[i].id]) execute(requests[i], signatures[i]);
+        }
+    }
+
+    /// @notice Which of several requests were carried out.
+    /// @param ids Ids of the requests.
+    function areUsed(bytes32[] calldata ids) external view returns (bool[] memory found) {
+        found = new bool[](ids.length);
+        for (uint256 i = 0; i < ids.length; ++i) {
+            found[i] = used[ids[i]];
+        }
     }
 
     /// @notice Set the first list and the other bodies; afterwards the deployer can do nothing.

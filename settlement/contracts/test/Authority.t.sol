@@ -58,6 +58,36 @@ contract AuthorityTest is Instance {
         vm.assertTrue(custody.used("a"));
     }
 
+    function _two() private view returns (Authority.Execute[] memory requests, bytes[] memory signatures) {
+        requests = new Authority.Execute[](2);
+        signatures = new bytes[](2);
+        for (uint256 i = 0; i < 2; ++i) {
+            requests[i] = _mintRequest(bytes32(i + 1));
+            signatures[i] = _executeSignature(CUSTODY_KEY, requests[i]);
+        }
+    }
+
+    function test_execute_many_calls_each_once_when_one_was_carried_before() public {
+        (Authority.Execute[] memory requests, bytes[] memory signatures) = _two();
+        custody.execute(requests[1], signatures[1]);
+        custody.executeMany(requests, signatures);
+        custody.executeMany(requests, signatures);
+        vm.assertEq(gold.balanceOf(ALICE), 10);
+        bytes32[] memory ids = new bytes32[](3);
+        (ids[0], ids[1], ids[2]) = (bytes32(uint256(1)), "never", bytes32(uint256(2)));
+        bool[] memory found = custody.areUsed(ids);
+        vm.assertTrue(found[0] && !found[1] && found[2]);
+    }
+
+    function test_execute_many_calls_none_when_one_is_refused() public {
+        (Authority.Execute[] memory requests, bytes[] memory signatures) = _two();
+        signatures[1] = _executeSignature(VENUE_KEY, requests[1]);
+        vm.expectPartialRevert(InstanceDomain.WrongSigner.selector);
+        custody.executeMany(requests, signatures);
+        vm.assertEq(gold.totalSupply(), 0);
+        vm.assertFalse(custody.used(requests[0].id));
+    }
+
     function test_execute_is_refused_when_repeated() public {
         Authority.Execute memory request = _mintRequest("a");
         bytes memory signature = _executeSignature(CUSTODY_KEY, request);
