@@ -16,7 +16,6 @@ from django.utils import timezone
 from compliance.errors import NotFound
 from compliance.intents import ChainIntent, ExecutableIntent, IntentState
 from compliance.models import ChainAddresses
-from compliance.wake import wake
 
 EXECUTE_TASK = "settlement.intents_execute"
 LIFETIME_S = 3600
@@ -53,7 +52,7 @@ def intent_signed(
     deadline: int,
     then: Callable[[Any], object] | None = None,
 ) -> bool:
-    """Store a signature, call `then` in the same transaction, and wake the clearing house.
+    """Store a signature, and call `then` in the same transaction; the caller wakes who carries it.
 
     False when the intent has moved on.
     """
@@ -76,7 +75,6 @@ def intent_signed(
         if then is not None:
             then(intent)
         notify(body)
-        wake(EXECUTE_TASK)
     return bool(signed)
 
 

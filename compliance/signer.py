@@ -22,6 +22,7 @@ from compliance.errors import BodyRefused, Untrusted
 from compliance.intents import ChainIntent
 from compliance.models import Act, HolderAddress, RegistryIntent
 from compliance.services.acts import act_signed_bytes
+from compliance.wake import wake
 from matching.client import EngineUnavailable, engine
 from matching.protocol.queries import GetStatus
 
@@ -186,6 +187,8 @@ def intents_sign(
         except (BodyRefused, EngineUnavailable) as refusal:
             logger.warning("%s: intent %s not signed: %s", signer.body, intent.id, refusal)
             intent_life.intent_deferred(intent, error=str(refusal))
+    if done:
+        wake(intent_life.EXECUTE_TASK)  # once, for what is carried together costs less
     return done
 
 

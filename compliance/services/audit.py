@@ -15,7 +15,7 @@ from compliance.models import AuditRecord
 GENESIS = bytes(32)
 
 
-@transaction.atomic
+@transaction.atomic(savepoint=False)
 def audit_append(
     *, body: str, actor: str, action: str, subject: str, detail: Mapping[str, Any] | None = None
 ) -> AuditRecord:

@@ -3,7 +3,7 @@
 Every step goes through the bodies' services and two officers, as it would in earnest.
 """
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from custody.evidence import BANK_NOTICE, REGISTRAR_NOTICE, VAULT_RECEIPT
 from exchange.demo.evidence import Sources
 from exchange.demo.officers import ENROLMENT, Officers
 from exchange.demo.trader import Trader
-from exchange.demo.waiting import wait_until
+from exchange.demo.waiting import wait_for_each, wait_until
 from exchange.listings.defaults import default_listings
 from exchange.listings.selectors import instruments
 from exchange.listings.services import instrument_list
@@ -62,9 +62,7 @@ class Market:
             )
             for instrument in instruments
         ]
-        wait_until(
-            lambda: all(act_get(act).state == "executed" for act in acts), f"phase {phase.name}"
-        )
+        wait_for_each(acts, lambda act: act_get(act).state == "executed", f"phase {phase.name}")
 
     def members_admit(self, people: Mapping[str, InstrumentClass]) -> list[Trader]:
         """Identify people for classes of instruments, admit them, return each with an API key."""
@@ -79,15 +77,15 @@ class Market:
                 {"holder": party.holder, "classes": int(classes)},
                 "identity papers seen",
             )
-        wait_until(lambda: self._identified(holders.values()), "the members' identification")
+        wait_for_each(holders.values(), self._identified, "a member's identification")
         traders = [
             self.key_make(member_admit(holder=holder, label=name, actor=ENROLMENT).account_id, name)
             for name, holder in holders.items()
         ]
-        numbers = [trader.account for trader in traders]
-        wait_until(
-            lambda: all(a.ready for a in custody.accounts_by_number(numbers).values()),
-            "the members' accounts in engine and chain",
+        wait_for_each(
+            [trader.account for trader in traders],
+            lambda number: custody.account_get(number).ready,
+            "a member's account in engine and chain",
         )
         return traders
 
@@ -106,9 +104,8 @@ class Market:
                 }
                 self.officers.decide("custody.mint", payload, "evidence checked")
                 issued.append((kind, found))
-        wait_until(
-            lambda: all(self._credited(kind, found) for kind, found in issued),
-            "mints to be final on chain and credited in the engine",
+        wait_for_each(
+            issued, self._credited, "a mint to be final on chain and credited in the engine"
         )
 
     def _vouched(self, account: int, code: str, units: int) -> tuple[int, str, str]:
@@ -134,9 +131,10 @@ class Market:
         listed = instruments(fresh=True).values()
         return [terms for terms in listed if terms.phase != Phase.CONTINUOUS]
 
-    def _identified(self, holders: Collection[int]) -> bool:
-        return all(party_get(holder=h).engine_sequence is not None for h in holders)
+    def _identified(self, holder: int) -> bool:
+        return party_get(holder=holder).engine_sequence is not None
 
-    def _credited(self, kind: str, evidence_id: str) -> bool:
+    def _credited(self, issued: tuple[str, str]) -> bool:
+        kind, evidence_id = issued
         issuance = custody.issuance_of(evidence_kind=kind, evidence_id=evidence_id)
         return issuance is not None and issuance.state == issuance.State.CREDITED

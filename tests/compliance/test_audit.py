@@ -118,7 +118,7 @@ def test_database_refuses_to_change_the_log(statement: str) -> None:
 
 def test_detail_with_a_float_is_refused() -> None:
     count = AuditRecord.objects.count()
-    with pytest.raises(Invalid):
+    with pytest.raises(Invalid), transaction.atomic():
         services.audit_append(
             body="compliance", actor="a", action="b", subject="c", detail={"price": 1.5}
         )
