@@ -1,6 +1,7 @@
 """One client's connection: bounded buffers, frames in, answers out."""
 
 import socket
+from collections.abc import Iterable
 from time import monotonic
 
 import msgspec
@@ -12,6 +13,7 @@ from matching.protocol.codec import (
     QueryAnswer,
     Request,
     encode,
+    frame,
     request_decode,
 )
 from matching.protocol.events import Refused
@@ -33,6 +35,10 @@ class Connection:
         sock.setblocking(False)
         self.sock = sock
         self.closing = ""
+        # A whole frame (or the head of one that is too large) has been received.
+        self.has_frame = False
+        # The selector's mask of what is waited for on the socket.
+        self.awaited = 0
         self.progress_at = monotonic()
         self._received = bytearray()
         self._unsent = bytearray()
@@ -47,14 +53,6 @@ class Connection:
         """Tell whether the client may be read from."""
         return not self.closing and len(self._unsent) < UNSENT_BYTES_MAX
 
-    @property
-    def has_frame(self) -> bool:
-        """Tell whether a whole frame (or the head of one that is too large) has been received."""
-        if len(self._received) < FRAME_HEADER.size:
-            return False
-        length: int = FRAME_HEADER.unpack_from(self._received)[0]
-        return length > REQUEST_BYTES_MAX or len(self._received) >= FRAME_HEADER.size + length
-
     def receive(self) -> None:
         """Read what is there, once; only called while no whole frame waits, so this is bounded."""
         try:
@@ -67,6 +65,13 @@ class Connection:
         if not data:
             self.closing = CLIENT_CLOSED
         self._received += data
+        self.has_frame = self._frame_waits()
+
+    def _frame_waits(self) -> bool:
+        if len(self._received) < FRAME_HEADER.size:
+            return False
+        length: int = FRAME_HEADER.unpack_from(self._received)[0]
+        return length > REQUEST_BYTES_MAX or len(self._received) >= FRAME_HEADER.size + length
 
     def requests(self, limit: int) -> list[Request]:
         """Take up to `limit` requests, and none behind a query: its reply may be large.
@@ -75,44 +80,42 @@ class Connection:
         """
         taken: list[Request] = []
         received = bytes(self._received)
-        offset = 0
-        while len(taken) < limit and self.takes_requests:
-            start = offset + FRAME_HEADER.size
-            if start > len(received):
-                break
-            length: int = FRAME_HEADER.unpack_from(received, offset)[0]
+        end = 0
+        while len(taken) < limit and (start := end + FRAME_HEADER.size) <= len(received):
+            length: int = FRAME_HEADER.unpack_from(received, end)[0]
             if length > REQUEST_BYTES_MAX:
                 self.closing = f"frame of {length} bytes, limit {REQUEST_BYTES_MAX}"
                 break
             if start + length > len(received):
                 break
-            offset = start + length
-            frame = received[start:offset]
+            end = start + length
             try:
-                request = request_decode(frame)
+                request = request_decode(received[start:end])
             except (msgspec.MsgspecError, ValueError, RecursionError) as error:
-                self._refuse(frame, str(error))
+                self._refuse(received[start:end], str(error))
+                if not self.takes_requests:
+                    break
                 continue
             taken.append(request)
             if isinstance(request.body, Query):
                 break
-        del self._received[:offset]
+        del self._received[:end]
+        self.has_frame = self._frame_waits()
         return taken
 
     def _refuse(self, frame: bytes, why: str) -> None:
         try:
             request_id, _ = _lenient_decode(frame)
-            self.answer(Answer(request_id, 0, 0, (Refused(Refusal.MALFORMED, why[:200]),)))
+            self.answer([Answer(request_id, 0, 0, (Refused(Refusal.MALFORMED, why[:200]),))])
         except (msgspec.MsgspecError, ValueError, RecursionError, OverflowError):
             self.closing = f"undecodable frame: {why[:200]}"
 
-    def answer(self, answer: Answer | QueryAnswer) -> None:
-        """Queue an answer."""
-        message = encode(answer)
+    def answer(self, answers: Iterable[Answer | QueryAnswer]) -> None:
+        """Queue answers."""
         if not self._unsent:
             self.progress_at = monotonic()
-        self._unsent += FRAME_HEADER.pack(len(message))
-        self._unsent += message
+        for answer in answers:
+            self._unsent += frame(encode(answer))
 
     def send(self, limit: int | None = None) -> None:
         """Send what the client takes now, at most `limit` bytes."""

@@ -18,7 +18,7 @@ from matching.runtime.publisher import Publisher
 
 COMMANDS_MAX = 1_000
 
-Item: TypeAlias = tuple[Connection, Request]
+Asked: TypeAlias = tuple[Connection, list[Request]]
 
 
 class Pipeline:
@@ -39,37 +39,44 @@ class Pipeline:
         self._epoch = epoch
         self._writable = True
 
-    def process(self, items: Sequence[Item]) -> None:
+    def process(self, asked: Sequence[Asked]) -> None:
         """Carry out a batch of requests, in order, and send the answers."""
-        batch = self._sequence(items)
+        batch = self._sequence(asked)
         refusal = self._write(batch) if batch else ""
         applied: list[Applied] = []
         after_sequence = self._engine.sequence
         places = iter(batch)
-        for connection, request in items:
-            body = request.body
-            if isinstance(body, Query):
-                connection.answer(QueryAnswer(request.request_id, self._reply(body)))
-            elif refusal:
-                refused = (Refused(Refusal.ENGINE_UNAVAILABLE, refusal),)
-                connection.answer(Answer(request.request_id, 0, 0, refused))
-            else:
-                done = self._engine.apply(next(places))
-                applied.append(done)
-                connection.answer(
-                    Answer(request.request_id, done.sequence, done.time_ns, done.events)
-                )
+        for connection, requests in asked:
+            answers: list[Answer | QueryAnswer] = []
+            for request in requests:
+                if isinstance(request.body, Query):
+                    answers.append(QueryAnswer(request.request_id, self._reply(request.body)))
+                elif refusal:
+                    refused = (Refused(Refusal.ENGINE_UNAVAILABLE, refusal),)
+                    answers.append(Answer(request.request_id, 0, 0, refused))
+                else:
+                    done = self._engine.apply(next(places))
+                    applied.append(done)
+                    answers.append(
+                        Answer(request.request_id, done.sequence, done.time_ns, done.events)
+                    )
+            connection.answer(answers)
         crash_point("engine.after_apply")
-        self._send(items)
+        self._send([connection for connection, _ in asked])
         crash_point("engine.after_answer")
         if applied:
             self._publisher.submit(StreamEntry(after_sequence, tuple(applied)))
 
-    def _sequence(self, items: Sequence[Item]) -> list[Sequenced]:
+    def _sequence(self, asked: Sequence[Asked]) -> list[Sequenced]:
         """Give each command its number and a time above the last, however the clock moves."""
         now = max(self._engine.time_ns + 1, time.time_ns())
         first = self._engine.sequence + 1
-        commands = [request.body for _, request in items if not isinstance(request.body, Query)]
+        commands = [
+            request.body
+            for _, requests in asked
+            for request in requests
+            if not isinstance(request.body, Query)
+        ]
         return [
             Sequenced(first + place, now + place, command) for place, command in enumerate(commands)
         ]
@@ -90,8 +97,7 @@ class Pipeline:
         crash_point("engine.after_journal")
         return ""
 
-    def _send(self, items: Sequence[Item]) -> None:
-        connections = list(dict.fromkeys(connection for connection, _ in items))
+    def _send(self, connections: Sequence[Connection]) -> None:
         for place, connection in enumerate(connections):
             if place == len(connections) // 2 and armed("engine.half_answered"):
                 connection.send(limit=connection.unsent // 2)

@@ -3,14 +3,14 @@
 import selectors
 import signal
 import socket
-from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from time import monotonic
 from types import FrameType
 
 from matching.runtime.connection import CLIENT_CLOSED, Connection
 from matching.runtime.log import log
-from matching.runtime.pipeline import COMMANDS_MAX, Item, Pipeline
+from matching.runtime.pipeline import COMMANDS_MAX, Asked, Pipeline
 
 # Below the 1,024 files that a process may usually open.
 CONNECTIONS_MAX = 512
@@ -90,49 +90,50 @@ class Server:
             return
         connection = Connection(sock)
         self._connections[sock.fileno()] = connection
-        self._selector.register(sock, _READ, self._handler(connection))
+        self._selector.register(sock, _READ, partial(self._handle, connection))
+        connection.awaited = _READ
 
-    def _handler(self, connection: Connection) -> Callable[[int], None]:
-        def handle(mask: int) -> None:
-            if mask & _WRITE:
-                connection.send()
-            if mask & _READ and not connection.has_frame:
-                connection.receive()
-            self._attend(connection)
-
-        return handle
+    def _handle(self, connection: Connection, mask: int) -> None:
+        if mask & _WRITE:
+            connection.send()
+        if mask & _READ and not connection.has_frame:
+            connection.receive()
+        self._attend(connection)
 
     def _attend(self, connection: Connection) -> None:
         """Drop a connection, or decide what to wait for on it."""
         if connection.closing:
             self._drop(connection)
             return
-        if connection.has_frame and connection.takes_requests:
+        events = _READ if connection.takes_requests else 0
+        if connection.has_frame and events:
             self._ready[connection] = None
         else:
             self._ready.pop(connection, None)
-        events = _READ if connection.takes_requests else 0
         if connection.unsent:
             events |= _WRITE
-        if self._selector.get_key(connection.sock).events != events:
-            self._selector.modify(connection.sock, events, self._handler(connection))
+        if connection.awaited != events:
+            connection.awaited = events
+            key = self._selector.get_key(connection.sock)
+            self._selector.modify(connection.sock, events, key.data)
 
     def _process(self) -> None:
         """Hand what waits to the pipeline as one batch; who was served goes behind the others."""
-        items: list[Item] = []
-        served: list[Connection] = []
+        asked: list[Asked] = []
+        commands = 0
         room = self._batch_bytes_max
-        while self._ready and len(items) < COMMANDS_MAX and room >= CONNECTION_BYTES_MAX:
+        while self._ready and commands < COMMANDS_MAX and room >= CONNECTION_BYTES_MAX:
             connection = next(iter(self._ready))
             del self._ready[connection]
-            limit = min(COMMANDS_PER_CONNECTION_MAX, COMMANDS_MAX - len(items))
-            items += [(connection, request) for request in connection.requests(limit)]
-            served.append(connection)
+            requests = connection.requests(
+                min(COMMANDS_PER_CONNECTION_MAX, COMMANDS_MAX - commands)
+            )
+            asked.append((connection, requests))
+            commands += len(requests)
             room -= CONNECTION_BYTES_MAX
-        if items:
-            self._pipeline.process(items)
-        for connection in served:
-            connection.send()
+        if asked:
+            self._pipeline.process(asked)
+        for connection, _ in asked:
             self._attend(connection)
 
     def _drop(self, connection: Connection) -> None:

@@ -34,7 +34,7 @@ def test_time_rises_and_sequence_counts_when_the_clock_goes_backwards(
     for now in (1_000, 500, 1_001, 0, 60 * 10**9, 10**9):
         monkeypatch.setattr(time, "time_ns", lambda now=now: now)
         requests = [Request(1, CancelAll(1)), Request(2, GetBook(1)), Request(3, CancelAll(1))]
-        pipeline.process([(connection, request) for request in requests])
+        pipeline.process([(connection, requests)])
     reader = JournalReader(tmp_path)
     records = []
     while (batch := reader.next_batch()) is not None:
