@@ -122,10 +122,16 @@ class Accounts(dict[int, Account]):
 
     def move(self, sequence: int, command: Credit | Debit) -> None:
         """Apply a credit or debit that was found valid and new."""
-        change = command.amount_units if type(command) is Credit else -command.amount_units
-        self[command.account].available[command.asset] += change
-        self.outstanding[command.asset] += change
+        if isinstance(command, Credit):
+            self._change(command.account, command.asset, command.amount_units)
+        else:
+            for taken in (command, *command.charges):
+                self._change(command.account, taken.asset, -taken.amount_units)
         self.movements[command.reference] = Movement(sequence, command)
+
+    def _change(self, account: int, asset: int, units: int) -> None:
+        self[account].available[asset] += units
+        self.outstanding[asset] += units
 
     def roll_to(self, time_ns: int) -> None:
         """Begin the trade date (Asia/Seoul) of this time."""

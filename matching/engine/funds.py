@@ -1,12 +1,13 @@
 """Credits and debits: units that enter and leave the engine, each once per reference."""
 
 import re
+from collections import defaultdict
 
 from matching.engine.state import Events, State, refused
 from matching.protocol.commands import Credit, Debit
 from matching.protocol.events import Credited, Debited, ReferenceRepeated
 from matching.protocol.refusals import Refusal
-from matching.protocol.units import REFERENCE_PATTERN, UNITS_MAX
+from matching.protocol.units import CHARGES_MAX, REFERENCE_PATTERN, UNITS_MAX
 
 _is_reference = re.compile(REFERENCE_PATTERN).fullmatch
 
@@ -27,18 +28,39 @@ def credit(state: State, sequence: int, command: Credit) -> Events:
 
 
 def debit(state: State, sequence: int, command: Debit) -> Events:
-    """Take available units from an account; what orders hold stays."""
-    refusal = _refusal(state, command)
+    """Take available units and charges from an account, or nothing; what orders hold stays."""
+    refusal = _refusal(state, command) or _charges_refusal(command)
     if refusal is not None:
         return refusal
-    available = state.accounts[command.account].available.get(command.asset, 0)
-    if command.amount_units > available:
-        return refused(
-            Refusal.INSUFFICIENT_BALANCE,
-            f"debit of {command.amount_units} units, available {available}",
-        )
+    account, wanted = state.accounts[command.account], defaultdict[int, int](int)
+    for taken in (command, *command.charges):
+        wanted[taken.asset] += taken.amount_units
+    for asset, units in wanted.items():
+        available = account.available.get(asset, 0)
+        if units > available:
+            return refused(
+                Refusal.INSUFFICIENT_BALANCE,
+                f"debit of {units} units of asset {asset}, available {available}",
+            )
     state.accounts.move(sequence, command)
-    return (Debited(command.account, command.asset, command.amount_units, command.reference),)
+    main = Debited(command.account, command.asset, command.amount_units, command.reference)
+    charged = (
+        Debited(command.account, one.asset, one.amount_units, f"{command.reference}:{one.name}")
+        for one in command.charges
+    )
+    return (main, *charged)
+
+
+def _charges_refusal(command: Debit) -> Events | None:
+    names = {charge.name for charge in command.charges} - {""}
+    if len(command.charges) > CHARGES_MAX or len(names) != len(command.charges):
+        return refused(Refusal.MALFORMED, f"at most {CHARGES_MAX} charges, each by its own name")
+    for charge in command.charges:
+        if not _is_reference(f"{command.reference}:{charge.name}"):
+            return refused(Refusal.MALFORMED, f"reference:name must match {REFERENCE_PATTERN}")
+        if not 0 < charge.amount_units <= UNITS_MAX or not 0 < charge.asset <= UNITS_MAX:
+            return refused(Refusal.MALFORMED, "a charge's asset and amount must be positive")
+    return None
 
 
 def _refusal(state: State, command: Credit | Debit) -> Events | None:

@@ -82,13 +82,25 @@ class Credit(Command, frozen=True, tag=5):
     reference: str
 
 
+class Charge(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """What a debit takes besides, told as a `Debited` under `<reference of the debit>:<name>`."""
+
+    name: str
+    asset: int
+    amount_units: int
+
+
 class Debit(Command, frozen=True, tag=6):
-    """Take available units from an account; idempotent by `reference`."""
+    """Take available units from an account, and its charges with them or nothing at all.
+
+    Idempotent by `reference`.
+    """
 
     account: int
     asset: int
     amount_units: int
     reference: str
+    charges: tuple[Charge, ...] = ()
 
 
 class PlaceOrder(Command, frozen=True, tag=7):

@@ -7,6 +7,7 @@ from matching.engine import Engine, SequenceBroken
 from matching.protocol.commands import (
     AnyCommand,
     CancelAll,
+    Charge,
     Credit,
     Debit,
     OpenAccount,
@@ -214,6 +215,45 @@ def test_credit_and_debit_count_once_by_reference(market: Market) -> None:
 )
 def test_movement_is_refused_by_code(market: Market, command: AnyCommand, code: Refusal) -> None:
     market.refuses(command, code)
+
+
+def test_charges_leave_with_their_debit_or_nothing_does(market: Market) -> None:
+    charges = (Charge("fee", KRW, 70), Charge("vat", KRW, 30))
+    debit = Debit(BOB, XAU, 200, "bar/1", charges)
+    assert market.do(debit) == (
+        Debited(BOB, XAU, 200, "bar/1"),
+        Debited(BOB, KRW, 70, "bar/1:fee"),
+        Debited(BOB, KRW, 30, "bar/1:vat"),
+    )
+    assert market.gained(BOB) == {XAU: -200, KRW: -100}
+    assert market.do(debit) == (ReferenceRepeated("bar/1", market.engine.sequence - 1),)
+    market.refuses(Debit(BOB, XAU, 200, "bar/1"), Refusal.REFERENCE_REUSED)
+    available = market.balances(BOB)[KRW][0]
+    dear = (Charge("fee", KRW, available), Charge("vat", KRW, 1))
+    market.refuses(Debit(BOB, XAU, 200, "bar/2", dear), Refusal.INSUFFICIENT_BALANCE)
+    market.refuses(Debit(BOB, KRW, available, "won", dear[1:]), Refusal.INSUFFICIENT_BALANCE)
+    assert market.gained(BOB) == {XAU: -200, KRW: -100}
+    market.engine._check()
+
+
+@pytest.mark.parametrize(
+    "charges",
+    [
+        (Charge("fee", KRW, 0),),
+        (Charge("fee", KRW, -1),),
+        (Charge("fee", KRW, 2**63),),
+        (Charge("fee", 0, 1),),
+        (Charge("", KRW, 1),),
+        (Charge("f e", KRW, 1),),
+        (Charge("f" * 95, KRW, 1),),
+        (Charge("fee", KRW, 1), Charge("fee", KRW, 1)),
+        tuple(Charge(name, KRW, 1) for name in "abcde"),
+    ],
+)
+def test_charge_is_refused_when_it_is_malformed(
+    market: Market, charges: tuple[Charge, ...]
+) -> None:
+    market.refuses(Debit(BOB, XAU, 1, "r", charges), BAD)
 
 
 def test_debit_leaves_what_orders_hold(market: Market) -> None:

@@ -11,6 +11,7 @@ from matching.protocol.commands import (
     AnyCommand,
     CancelAll,
     CancelOrder,
+    Charge,
     Credit,
     Debit,
     DefineInstrument,
@@ -78,7 +79,12 @@ acts = st.one_of(
     ),
     st.builds(OpenAccount, accounts, st.integers(99, 103), st.sampled_from(AccountKind)),
     st.builds(Credit, accounts, st.sampled_from([XAU, KRW]), amounts, st.sampled_from("abcdefgh")),
-    st.builds(Debit, accounts, st.sampled_from([XAU, KRW]), amounts, st.sampled_from("abcdefgh")),
+    st.builds(
+        Debit, accounts, st.sampled_from([XAU, KRW]), amounts, st.sampled_from("abcdefgh"),
+        st.sampled_from(
+            [(), (Charge("fee", KRW, 7),), (Charge("fee", XAU, 5), Charge("vat", KRW, 3))]
+        ),
+    ),
     st.builds(
         lambda low, high, maker, sign, taker, table: gold(
             price_ticks_low=low, price_ticks_high=high, maker_fee_ppm=maker * sign,
