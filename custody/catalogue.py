@@ -28,3 +28,4 @@ ASSETS = (
     AssetTerms(9, "GDC", "Gamcheon Docks, common share", "security", 0),
     AssetTerms(10, "CTB", "Centum Tower, share of the building", "security", 0),
 )
+CASH = ASSETS[0]

@@ -18,8 +18,9 @@ from custody.models import (
     ReleaseDue,
     TokenDeposit,
     Withdrawal,
+    WithdrawalCharge,
 )
-from custody.services import accounts, deposits, issuance, token_deposits, withdrawal_life
+from custody.services import accounts, charges, deposits, issuance, token_deposits, withdrawal_life
 
 BODY = "custody"
 UNREADY_S = 600
@@ -72,6 +73,13 @@ QUEUES = (
             Withdrawal.State.RETURNING,
         ),
         task=withdrawal_life.ADVANCE_TASK,
+    ),
+    table_queue(
+        "custody.charge",
+        BODY,
+        WithdrawalCharge.objects.all,
+        waiting=(WithdrawalCharge.State.MOVED,),
+        task=charges.CREDIT_TASK,
     ),
     table_queue(
         "custody.payment",

@@ -12,6 +12,7 @@ from custody.models import (
     TokenDeposit,
     VaultBar,
     Withdrawal,
+    WithdrawalCharge,
 )
 
 
@@ -75,6 +76,15 @@ def payment_lock(order_id: UUID) -> PaymentOrder:
     if order is None:
         raise NotFound(f"no payment order {order_id}")
     return order
+
+
+def charge_lock(withdrawal_id: UUID) -> WithdrawalCharge:
+    """Return the charge of a withdrawal with its row locked. Raises `NotFound`."""
+    rows = WithdrawalCharge.objects.select_for_update(no_key=True)
+    charge = rows.filter(pk=withdrawal_id).first()
+    if charge is None:
+        raise NotFound(f"withdrawal {withdrawal_id} is not charged")
+    return charge
 
 
 def bars_lock(numbers: list[int]) -> list[VaultBar]:

@@ -16,13 +16,14 @@ from compliance.signer import BodySigner
 from custody import evidence, selectors
 from custody.cash_check import cash_mint_proven, payment_key, payment_message
 from custody.errors import BodyRefused, EvidenceInvalid, Untrusted
-from custody.models import Account, CustodyIntent, Issuance, PaymentOrder
+from custody.models import REVENUE, Account, CustodyIntent, Issuance, PaymentOrder
 from custody.services.accounts import account_address_set
+from custody.services.charges import KIND as CHARGE
 from custody.services.issuance import issuance_signed, mint_calldata
 from custody.services.payments import payment_defer, payment_signed
 from custody.services.releases import release_defer, release_signed, releases_unsigned
 from custody.services.withdrawing import BURN, TRANSFER, withdrawal_signed
-from custody.withdrawal_check import release_message, withdrawal_expected
+from custody.withdrawal_check import charge_expected, release_message, withdrawal_expected
 from matching.client import EngineUnavailable
 
 SEED = "custody.seed"
@@ -120,9 +121,10 @@ class CustodySigner:
         return done
 
     def intent_check(self, intent: CustodyIntent, trust: policy.Policy) -> None:
-        """Raise `Untrusted` unless the intent is one of three.
+        """Raise `Untrusted` unless the intent is one of four.
 
-        It opens an account of ours, mints what was proven, or takes out what the engine debited.
+        It opens an account of ours, mints what was proven, takes out what the engine debited, or
+        brings to revenue what it charged.
         """
         pin = body_signer.pin_of(trust, "custody")
         address = self.address_derive(intent.account_id)
@@ -133,6 +135,9 @@ class CustodySigner:
             target, data = mint_expected(intent, address, trust, pin, self.payment_public_key)
         elif intent.kind in (BURN, TRANSFER):
             target, data = withdrawal_expected(intent, address, trust, pin)
+        elif intent.kind == CHARGE:
+            revenue = self.address_derive(REVENUE)
+            target, data = charge_expected(intent, address, revenue, trust, pin)
         else:
             raise Untrusted(f"custody signs no {intent.kind}")
         if (intent.target, bytes(intent.data)) != (target, data):

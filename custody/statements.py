@@ -23,8 +23,8 @@ MOVEMENTS_MAX = 100_000
 class Movement:
     """One posting of an account; `balance_units` is what the asset stands at after it.
 
-    `kind` is trade, deposit, withdrawal or return (of one that did not go out, or that the bank
-    rejected).
+    `kind` is trade, deposit, withdrawal, its fee, its vat, or return (of a withdrawal that did not
+    go out, or that the bank rejected).
     """
 
     id: int
@@ -112,7 +112,8 @@ def movement_kind(kind: str, reference: str) -> str:
     if kind == Entry.Kind.FILL:
         return "trade"
     if kind == Entry.Kind.DEBIT:
-        return "withdrawal"
+        charge = reference.rpartition(":")[2]
+        return charge if charge in selectors.CHARGES else "withdrawal"
     return "return" if reference.startswith("withdrawal:") else "deposit"
 
 

@@ -26,7 +26,14 @@ def cash_deposit_mint(notice_id: str) -> None:
 
 @shared_task(name="custody.revenue_sweep")
 def revenue_sweep() -> None:
-    services.revenue_sweep(day=datetime.now(TRADE_ZONE).date())
+    day = datetime.now(TRADE_ZONE).date()
+    services.revenue_sweep(day=day)
+    services.vat_sweep(day=day)
+
+
+@shared_task(name="custody.charge_credit")
+def charge_credit(withdrawal_id: str) -> None:
+    services.charge_credit(withdrawal_id=UUID(withdrawal_id))
 
 
 @shared_task(name="custody.issuance_credit")

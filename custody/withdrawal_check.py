@@ -5,12 +5,12 @@ It asks the engine, the clearing house's word and the policy file; a row alone p
 
 from django.conf import settings
 
-from compliance import policy
+from compliance import calldata, policy
 from compliance import signer as body_signer
 from custody import evidence, selectors
 from custody.bar_documents import ReleaseOrder
 from custody.cash_documents import document_message, document_parse
-from custody.catalogue import ASSETS
+from custody.catalogue import ASSETS, CASH
 from custody.errors import Untrusted
 from custody.models import Account, CustodyIntent, ReleaseDue, Withdrawal
 from custody.services.returning import withdrawal_payload
@@ -42,10 +42,17 @@ def withdrawal_expected(
         raise Untrusted(f"withdrawal {withdrawal.pk} is {withdrawal.state}")
     debit, sequence = debit_of(withdrawal)
     _covered_check(withdrawal, sequence, trust)
-    stated = (withdrawal.account_id, withdrawal.asset_id, withdrawal.amount_units)
-    debited = (debit.account, debit.asset, debit.amount_units)
+    stated = (
+        withdrawal.account_id,
+        withdrawal.asset_id,
+        withdrawal.amount_units,
+        selectors.charges_of(withdrawal),
+    )
+    debited = (debit.account, debit.asset, debit.amount_units, debit.charges)
     if stated != debited or intent.account_id != debit.account:
-        raise Untrusted(f"account, asset, units are {stated}, the engine debited {debited}")
+        raise Untrusted(
+            f"account, asset, units, charges are {stated}, the engine debited {debited}"
+        )
     # The code comes from the catalogue, since a row could call gold silver.
     code = next((terms.code for terms in ASSETS if terms.id == debit.asset), "")
     token = pin.targets.get(f"token:{code}")
@@ -59,6 +66,29 @@ def withdrawal_expected(
     if kind != intent.kind:
         raise Untrusted(f"a withdrawal by {withdrawal.kind} is a {kind}, not a {intent.kind}")
     return token, data
+
+
+def charge_expected(
+    intent: CustodyIntent, address: str, revenue: str, trust: policy.Policy, pin: policy.ChainPin
+) -> tuple[str, bytes]:
+    """Return the only target and calldata that bring to revenue what a debit charged.
+
+    The intent's id follows from the withdrawal's, so it is carried once. Raises `Untrusted` unless
+    the withdrawal is final, and as `withdrawal_expected` does.
+    """
+    withdrawal = Withdrawal.objects.filter(charge__intent=intent.pk).first()
+    if withdrawal is None or intent.pk != selectors.charge_intent_id(withdrawal.pk):
+        raise Untrusted(f"no charge of a withdrawal stands behind intent {intent.pk}")
+    if halt := selectors.withdrawals_halted():
+        raise Untrusted(f"withdrawals are halted: {halt.reason}")
+    if withdrawal.state not in (Withdrawal.State.EXECUTED, Withdrawal.State.COMPLETED):
+        raise Untrusted(f"withdrawal {withdrawal.pk} is {withdrawal.state}, its burn is not final")
+    debit, sequence = debit_of(withdrawal)
+    _covered_check(withdrawal, sequence, trust)
+    if intent.account_id != debit.account or {one.asset for one in debit.charges} != {CASH.id}:
+        raise Untrusted(f"account {intent.account_id} was not charged in {CASH.code}: {debit}")
+    units = sum(one.amount_units for one in debit.charges)
+    return pin.targets[f"token:{CASH.code}"], calldata.custody_transfer(address, revenue, units)
 
 
 def debit_of(withdrawal: Withdrawal) -> tuple[Debit, int]:

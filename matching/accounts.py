@@ -125,7 +125,7 @@ class Accounts(dict[int, Account]):
         if isinstance(command, Credit):
             self._change(command.account, command.asset, command.amount_units)
         else:
-            for taken in (command, *command.charges):
+            for taken in command.takings:
                 self._change(command.account, taken.asset, -taken.amount_units)
         self.movements[command.reference] = Movement(sequence, command)
 

@@ -14,6 +14,7 @@ from matching.protocol.queries import GetMovement, MovementFound
 from settlement import lanes
 from settlement.chain import client
 from settlement.models import Deployment
+from settlement.netting import REVENUE_ACCOUNT
 
 BURNS = ("cash", "bar")
 TRANSFERS = ("token",)
@@ -75,6 +76,24 @@ def deposits_moved(view: View) -> Amounts:
         reference = custody_selectors.deposit_reference(one.transaction_hash, one.log_index)
         ahead = int(one.block_number <= view.block) - int(view.moved(reference))
         moved[one.account_id, one.asset_id] += ahead * one.amount_units
+    return moved
+
+
+def charges_moved(view: View) -> Amounts:
+    """Return what withdrawals were charged, on its way from member to revenue."""
+    moved: Amounts = defaultdict(int)
+    for one in custody_selectors.charges_unclosed(view.since):
+        member, pk = one.withdrawal.account_id, one.withdrawal.pk
+        debit = custody_selectors.withdrawal_reference(
+            pk, one.withdrawal.kind, one.withdrawal.destination
+        )
+        back = custody_selectors.return_reference(pk)
+        taken, carried = view.moved(debit), view.carried(custody_selectors.charge_intent_id(pk))
+        for charge in custody_selectors.charges_of(one.withdrawal):
+            credited = view.moved(custody_selectors.charge_reference(pk, charge.name))
+            left = int(taken) - int(view.moved(f"{back}:{charge.name}")) - int(carried)
+            moved[member, charge.asset] += left * charge.amount_units
+            moved[REVENUE_ACCOUNT, charge.asset] += (carried - credited) * charge.amount_units
     return moved
 
 

@@ -125,7 +125,7 @@ def _expected_at(account: int, asset: int, settled: int, block: int) -> int:
 
 def _withdrawn(reference: str) -> bool:
     """Tell whether a withdrawal stands behind a reference, carried by now or still on its way."""
-    return custody_selectors.withdrawal_debited_as(reference) is not None
+    return custody_selectors.withdrawal_moved_as(reference) is not None
 
 
 def _carried(reference: str, block: int | Literal["finalized"]) -> bool:
@@ -133,20 +133,19 @@ def _carried(reference: str, block: int | Literal["finalized"]) -> bool:
 
     A withdrawal that was given back left nothing on chain: its debit and return count together.
     """
-    kind, _, rest = reference.partition(":")
+    kind = reference.partition(":")[0]
     if kind == "deposit":
         found = custody_selectors.token_deposit_credited_as(reference)
         return found is not None and (block == "finalized" or found.block_number <= block)
     issuance = custody_selectors.issuance_credited_as(reference)
     if issuance is not None and issuance.intent_id is not None:
         intent = issuance.intent_id
-    elif kind == "withdrawal":
-        bound = rest.partition(":")[2]
-        withdrawal = custody_selectors.withdrawal_debited_as(reference)
-        if withdrawal is None or bound == "return" or withdrawal.return_sequence is not None:
-            return withdrawal is not None
-        intent = withdrawal.pk
     else:
-        return False
+        moved = custody_selectors.withdrawal_moved_as(reference)
+        if moved is None:
+            return False
+        withdrawal, intent = moved
+        if ":return" in reference or withdrawal.return_sequence is not None:
+            return True
     authority = selectors.deployment().authorities["custody"]
     return client.authority_used(lanes.node(), authority, intent.bytes.rjust(32, b"\0"), block)

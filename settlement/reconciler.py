@@ -7,6 +7,7 @@ Per account and asset, at engine sequence S and finalised block B whose last set
              + mints in B not credited by S - mints credited by S not in B
              + deposits in B not credited by S
              + withdrawals debited by S - withdrawals in B - withdrawals given back by S
+             + their charges on the way from member to revenue
              + what suspense and the guarantee fund took over
 
 and per asset: supply = accounts + escrow + outside wallets, which hold what was withdrawn to them
@@ -121,6 +122,7 @@ def cut_take() -> Cut:
         flight.mints_moved(view),
         flight.deposits_moved(view),
         out.accounts,
+        flight.charges_moved(view),
         _reserves_moved(state.last_sequence),
     ]
     return Cut(

@@ -372,6 +372,7 @@ class Migration(migrations.Migration):
                 ),
                 ("amount_units", compliance.fields.UnitsField()),
                 ("fee_units", compliance.fields.UnitsField(default=0)),
+                ("vat_units", compliance.fields.UnitsField(default=0)),
                 (
                     "kind",
                     models.CharField(
@@ -439,6 +440,7 @@ class Migration(migrations.Migration):
                         condition=models.Q(
                             ("amount_units__range", (1, 9223372036854775807)),
                             ("fee_units__range", (0, 9223372036854775807)),
+                            ("vat_units__range", (0, 9223372036854775807)),
                         ),
                         name="withdrawal_amount_bounded",
                     ),
@@ -467,6 +469,61 @@ class Migration(migrations.Migration):
                         ),
                         name="withdrawal_closed",
                     ),
+                ],
+            },
+        ),
+        migrations.CreateModel(
+            name="WithdrawalCharge",
+            fields=[
+                (
+                    "withdrawal",
+                    models.OneToOneField(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        primary_key=True,
+                        related_name="charge",
+                        serialize=False,
+                        to="custody.withdrawal",
+                    ),
+                ),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[
+                            ("due", "Due"),
+                            ("moved", "Moved"),
+                            ("credited", "Credited"),
+                            ("void", "Void"),
+                        ],
+                        default="due",
+                        max_length=16,
+                    ),
+                ),
+                ("due_at", models.DateTimeField(default=django.utils.timezone.now)),
+                ("attempts", models.PositiveIntegerField(default=0)),
+                ("created_at", models.DateTimeField(default=django.utils.timezone.now)),
+                ("closed_at", models.DateTimeField(null=True)),
+                (
+                    "intent",
+                    models.OneToOneField(
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        to="custody.custodyintent",
+                    ),
+                ),
+            ],
+            options={
+                "indexes": [
+                    models.Index(fields=["state", "due_at"], name="custody_wit_state_50e7e4_idx")
+                ],
+                "constraints": [
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            ("state__in", ["credited", "void"]),
+                            ("closed_at", None),
+                            _connector="XOR",
+                        ),
+                        name="charge_closed",
+                    )
                 ],
             },
         ),

@@ -74,10 +74,10 @@ DELETE FROM custody_account WHERE id <= 4;
 WITHDRAWAL_FIXED = """
 CREATE FUNCTION custody_withdrawal_fixed() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-    IF (NEW.id, NEW.account_id, NEW.asset_id, NEW.amount_units, NEW.fee_units, NEW.kind,
-        NEW.destination, NEW.client_reference) IS DISTINCT FROM
-       (OLD.id, OLD.account_id, OLD.asset_id, OLD.amount_units, OLD.fee_units, OLD.kind,
-        OLD.destination, OLD.client_reference) THEN
+    IF (NEW.id, NEW.account_id, NEW.asset_id, NEW.amount_units, NEW.fee_units, NEW.vat_units,
+        NEW.kind, NEW.destination, NEW.client_reference) IS DISTINCT FROM
+       (OLD.id, OLD.account_id, OLD.asset_id, OLD.amount_units, OLD.fee_units, OLD.vat_units,
+        OLD.kind, OLD.destination, OLD.client_reference) THEN
         RAISE EXCEPTION 'the terms of withdrawal % never change', OLD.id
             USING ERRCODE = 'restrict_violation';
     END IF;

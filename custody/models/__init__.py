@@ -39,6 +39,7 @@ from custody.models.withdrawals import (
     TokenDeposit,
     VaultRelease,
     Withdrawal,
+    WithdrawalCharge,
     WithdrawalHalt,
 )
 
@@ -71,5 +72,6 @@ __all__ = [
     "VaultRelease",
     "VirtualAccount",
     "Withdrawal",
+    "WithdrawalCharge",
     "WithdrawalHalt",
 ]

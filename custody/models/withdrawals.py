@@ -17,10 +17,11 @@ class Withdrawal(models.Model):
     """Units of an account on their way out: debit, covering batch, signature, chain, delivery.
 
     `destination` is where they go: `<bank>:<number>` for cash, a checksum address for a token,
-    `<bars>@<pickup reference>` for bars. The engine's reference carries a hash of it. `act` is the
-    officers' approval where one is needed, `cover_sequence` with `cover_signature` the clearing
-    house's word that every fill up to it is title. `closed_at` is when the units had left the
-    chain's account for good, or will never leave it.
+    `<bars>@<pickup reference>` for bars. The engine's reference carries a hash of it. `fee_units`
+    and `vat_units` are in base units of KRW, and taken with the debit. `act` is the officers'
+    approval where one is needed, `cover_sequence` with `cover_signature` the clearing house's word
+    that every fill up to it is title. `closed_at` is when the units had left the chain's account
+    for good, or will never leave it.
     """
 
     class Kind(models.TextChoices):
@@ -48,6 +49,7 @@ class Withdrawal(models.Model):
     asset = models.ForeignKey(Asset, on_delete=models.PROTECT, related_name="withdrawals")
     amount_units = UnitsField()
     fee_units = UnitsField(default=0)
+    vat_units = UnitsField(default=0)
     kind = models.CharField(max_length=8, choices=Kind.choices)
     destination = models.CharField(max_length=1000)
     client_reference = models.CharField(max_length=64)
@@ -70,7 +72,11 @@ class Withdrawal(models.Model):
                 fields=["account", "client_reference"], name="withdrawal_reference_once"
             ),
             models.CheckConstraint(
-                condition=Q(amount_units__range=(1, UNITS_MAX), fee_units__range=(0, UNITS_MAX)),
+                condition=Q(
+                    amount_units__range=(1, UNITS_MAX),
+                    fee_units__range=(0, UNITS_MAX),
+                    vat_units__range=(0, UNITS_MAX),
+                ),
                 name="withdrawal_amount_bounded",
             ),
             models.CheckConstraint(
@@ -97,6 +103,39 @@ class Withdrawal(models.Model):
     def open(self) -> bool:
         """Tell whether the units are neither gone for good nor back."""
         return self.closed_at is None
+
+
+class WithdrawalCharge(models.Model):
+    """Fee and VAT of a withdrawal on their way to revenue; the withdrawal says how much.
+
+    `intent` moves them on chain once the withdrawal is final. `closed_at` is when the engine had
+    credited them, or they were never taken or given back.
+    """
+
+    class State(models.TextChoices):
+        DUE = "due"
+        MOVED = "moved"
+        CREDITED = "credited"
+        VOID = "void"
+
+    withdrawal = models.OneToOneField(
+        Withdrawal, on_delete=models.PROTECT, primary_key=True, related_name="charge"
+    )
+    intent = models.OneToOneField(CustodyIntent, on_delete=models.PROTECT, null=True)
+    state = models.CharField(max_length=16, choices=State.choices, default=State.DUE)
+    due_at = models.DateTimeField(default=timezone.now)
+    attempts = models.PositiveIntegerField(default=0)
+    created_at = models.DateTimeField(default=timezone.now)
+    closed_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(state__in=["credited", "void"]) ^ Q(closed_at=None),
+                name="charge_closed",
+            ),
+        ]
+        indexes = [models.Index(fields=["state", "due_at"])]
 
 
 class BarReservation(models.Model):

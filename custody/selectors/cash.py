@@ -5,6 +5,7 @@ from typing import Any
 from django.conf import settings
 from django.db.models import Q, QuerySet, Sum
 
+from custody.catalogue import CASH
 from custody.errors import NotFound, NotYet
 from custody.models import (
     OUTSIDE,
@@ -19,6 +20,7 @@ from custody.models import (
     VirtualAccount,
     Withdrawal,
 )
+from custody.selectors.charges import charges_owed
 
 
 def deposit_bank() -> EvidenceKey | None:
@@ -89,7 +91,8 @@ def payment_document(order: PaymentOrder) -> dict[str, Any]:
 def cash_unpaid(currency: str) -> int:
     """Return whole units that banks hold and that are in no account of the ledger.
 
-    Debited and not paid out yet, rejected and not minted again yet, paid in and not credited yet.
+    Debited and not paid out yet, charged and not revenue yet, rejected and not minted again yet,
+    paid in and not credited yet.
     """
     asset = Asset.objects.filter(code=currency, kind=Asset.Kind.CASH).first()
     if asset is None:
@@ -99,6 +102,7 @@ def cash_unpaid(currency: str) -> int:
     notices = BankNotice.objects.filter(asset=asset).exclude(_credited("issuance"))
     waiting = CashDeposit.objects.filter(currency=currency).exclude(_credited("issuance"))
     units = sum(_sum(rows, "amount_units") for rows in (leaving, rejected, notices))
+    units += charges_owed() if asset.code == CASH.code else 0
     untold = _sum(waiting.exclude(state=CashDeposit.State.RETURNED), "amount")
     return _whole(units, asset) + untold
 

@@ -1,6 +1,7 @@
 """Questions about units on their way out and back in."""
 
 import hashlib
+import re
 from collections.abc import Iterable
 from datetime import datetime
 from uuid import UUID
@@ -10,6 +11,12 @@ from django.db.models import Q, QuerySet, Sum
 from compliance.intents import IntentState
 from custody.errors import NotFound
 from custody.models import TokenDeposit, Withdrawal, WithdrawalHalt
+from custody.selectors.charges import CHARGES, charge_intent_id
+
+_REFERENCE = re.compile(
+    rf"withdrawal:(?P<id>[0-9a-f]{{32}})"
+    rf"(?::(?P<bound>return|[0-9a-f]{{32}}))?(?::(?P<charge>{'|'.join(CHARGES)}))?"
+)
 
 
 def withdrawals_halted() -> WithdrawalHalt | None:
@@ -126,14 +133,19 @@ def token_deposit_credited_as(reference: str) -> TokenDeposit | None:
     return rows.first()
 
 
-def withdrawal_debited_as(reference: str) -> Withdrawal | None:
-    """Return the withdrawal whose debit or return carries this reference, or None."""
-    parts = reference.split(":")
-    try:
-        withdrawal = Withdrawal.objects.filter(pk=UUID(hex=parts[1])).first()
-    except (IndexError, ValueError):
+def withdrawal_moved_as(reference: str) -> tuple[Withdrawal, UUID] | None:
+    """Return the withdrawal that moved units under a reference, and the intent that does on chain.
+
+    Of its debit, its return and what is charged with them, of the charges' credit to revenue too;
+    None for any other reference.
+    """
+    match = _REFERENCE.fullmatch(reference)
+    if match is None:
         return None
+    withdrawal = Withdrawal.objects.filter(pk=UUID(match["id"])).first()
     if withdrawal is None:
         return None
     debit = withdrawal_reference(withdrawal.pk, withdrawal.kind, withdrawal.destination)
-    return withdrawal if reference in (debit, return_reference(withdrawal.pk)) else None
+    if match["bound"] not in (None, "return", debit.rpartition(":")[2]):
+        return None
+    return withdrawal, charge_intent_id(withdrawal.pk) if match["charge"] else withdrawal.pk

@@ -15,6 +15,7 @@ from custody.services.chain import (
     intent_submitted,
     intents_executable,
 )
+from custody.services.charges import charge_credit
 from custody.services.deposits import cash_deposit_mint, cash_deposit_receive
 from custody.services.evidence import (
     bank_notice_receive,
@@ -31,7 +32,7 @@ from custody.services.payments import (
 )
 from custody.services.releases import releases_send, vault_release_receive
 from custody.services.returning import withdrawal_return, withdrawal_voided
-from custody.services.revenue import revenue_sweep
+from custody.services.revenue import revenue_sweep, vat_sweep
 from custody.services.sweep import sweep
 from custody.services.token_deposits import (
     token_deposit_credit,
@@ -59,6 +60,7 @@ __all__ = [
     "cash_deposit_mint",
     "cash_deposit_receive",
     "chain_addresses_set",
+    "charge_credit",
     "evidence_key_create",
     "intent_confirmed",
     "intent_failed",
@@ -74,6 +76,7 @@ __all__ = [
     "token_deposit_credit",
     "token_deposit_receive",
     "token_deposits_confirm",
+    "vat_sweep",
     "vault_receipt_receive",
     "vault_release_receive",
     "virtual_account_open",

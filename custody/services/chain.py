@@ -13,6 +13,8 @@ from custody import selectors
 from custody.errors import Conflict
 from custody.models import GUARANTEE, SUSPENSE, Account, Asset, CustodyIntent
 from custody.services.accounts import account_registered
+from custody.services.charges import KIND as CHARGE
+from custody.services.charges import charge_moved
 from custody.services.issuance import issuance_minted
 from custody.services.returning import withdrawal_refused
 from custody.services.withdrawing import BURN, TRANSFER, withdrawal_executed
@@ -73,7 +75,7 @@ def intent_submitted(intent_id: UUID) -> None:
 @transaction.atomic
 def intent_confirmed(intent_id: UUID) -> None:
     """Note that the chain holds the call, and start what follows: the account is ready, the
-    mint is credited, the withdrawal delivered. Again changes nothing.
+    mint is credited, the withdrawal delivered, its charge revenue. Again changes nothing.
     """
     if not intent_life.intent_confirmed(CustodyIntent.objects.all(), intent_id):
         return
@@ -82,6 +84,8 @@ def intent_confirmed(intent_id: UUID) -> None:
         account_registered(intent.account_id)
     elif intent.kind == "mint":
         issuance_minted(intent_id)
+    elif intent.kind == CHARGE:
+        charge_moved(intent_id)
     else:
         withdrawal_executed(intent_id)
 

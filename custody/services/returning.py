@@ -16,6 +16,7 @@ from compliance.wake import wake
 from custody import locks, selectors
 from custody.errors import Conflict, NotYet
 from custody.models import CustodyIntent, Withdrawal
+from custody.services.charges import charge_give_back
 from custody.services.crediting import engine_credit
 from custody.services.withdrawal_life import ADVANCE_TASK, BODY, audit, begin_return, close
 from matching.protocol.faults import crash_point
@@ -82,6 +83,7 @@ def withdrawal_give_back(withdrawal: Withdrawal) -> None:
         amount_units=withdrawal.amount_units,
         reference=reference,
     )
+    charge_give_back(withdrawal)
     crash_point("withdrawal.returned")
     with transaction.atomic():
         locked = locks.withdrawal_lock(withdrawal.pk)

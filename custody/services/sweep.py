@@ -8,10 +8,11 @@ from django.utils import timezone
 from compliance import selectors as compliance_selectors
 from compliance import services as compliance
 from custody import selectors
-from custody.models import Issuance, TokenDeposit, Withdrawal
+from custody.models import Issuance, TokenDeposit, Withdrawal, WithdrawalCharge
 from custody.services.accounts import account_prepare, account_retry
 from custody.services.acts import act_execute
 from custody.services.cash_sweep import cash_sweep
+from custody.services.charges import charge_credit, charge_retry
 from custody.services.issuance import issuance_credit, issuance_retry
 from custody.services.token_deposits import token_deposit_credit, token_deposit_retry
 from custody.services.withdrawal_life import withdrawal_retry
@@ -56,4 +57,14 @@ def _withdrawals_sweep() -> int:
     for number in numbers:
         if compliance.attempt(partial(withdrawal_advance, withdrawal_id=number)):
             withdrawal_retry(number)
-    return len(numbers) + cash_sweep(SWEEP_LIMIT)
+    return len(numbers) + _charges_sweep() + cash_sweep(SWEEP_LIMIT)
+
+
+def _charges_sweep() -> int:
+    moved = WithdrawalCharge.State.MOVED
+    due = WithdrawalCharge.objects.filter(state=moved, due_at__lte=timezone.now())
+    numbers = list(due.order_by("due_at").values_list("pk", flat=True)[:SWEEP_LIMIT])
+    for number in numbers:
+        if compliance.attempt(partial(charge_credit, withdrawal_id=number)):
+            charge_retry(number)
+    return len(numbers)

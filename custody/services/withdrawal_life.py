@@ -8,6 +8,7 @@ from django.utils import timezone
 from compliance import services as compliance
 from compliance.wake import wake
 from custody.models import Withdrawal
+from custody.services.charges import charge_move, charge_void
 from custody.services.retries import put_off
 
 BODY = "custody"
@@ -34,10 +35,16 @@ def move(withdrawal: Withdrawal, state: State) -> None:
 
 
 def close(withdrawal: Withdrawal, state: State) -> None:
-    """Store a state in which the units have left for good or never will; frees unused bars."""
+    """Store a state in which the units have left for good or never will; frees unused bars.
+
+    Charges go to revenue with units that left, and are void with any other.
+    """
     withdrawal.closed_at = timezone.now()
-    if state != State.EXECUTED:
+    if state == State.EXECUTED:
+        charge_move(withdrawal)
+    else:
         withdrawal.bars.all().delete()
+        charge_void(withdrawal)
     move(withdrawal, state)
 
 

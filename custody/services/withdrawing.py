@@ -63,6 +63,7 @@ def _debit(withdrawal: Withdrawal) -> None:
             reference=selectors.withdrawal_reference(
                 withdrawal.pk, withdrawal.kind, withdrawal.destination
             ),
+            charges=selectors.charges_of(withdrawal),
         )
     )
     crash_point("withdrawal.debited")

@@ -1,4 +1,4 @@
-"""Settings of money at banks."""
+"""Settings of money at banks, and of what withdrawals cost."""
 
 import os
 
@@ -8,3 +8,6 @@ CUSTODY_CASH_BANK = os.environ.get("NEXUS_CUSTODY_CASH_BANK", "")
 # What every virtual account of ours begins with: the range that the bank gave us. Members were told
 # their numbers, so it never changes in an instance.
 CUSTODY_VIRTUAL_ACCOUNT_PREFIX = os.environ.get("NEXUS_CUSTODY_VIRTUAL_ACCOUNT_PREFIX", "790")
+# What whole bars cost to withdraw, as at the KRX gold market: won a bar, and VAT on the value.
+CUSTODY_BAR_FEE_WON = int(os.environ.get("NEXUS_CUSTODY_BAR_FEE_WON", "22000"))
+CUSTODY_BAR_VAT_PPM = int(os.environ.get("NEXUS_CUSTODY_BAR_VAT_PPM", "100000"))

@@ -33,7 +33,7 @@ def debit(state: State, sequence: int, command: Debit) -> Events:
     if refusal is not None:
         return refusal
     account, wanted = state.accounts[command.account], defaultdict[int, int](int)
-    for taken in (command, *command.charges):
+    for taken in command.takings:
         wanted[taken.asset] += taken.amount_units
     for asset, units in wanted.items():
         available = account.available.get(asset, 0)

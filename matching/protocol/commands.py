@@ -102,6 +102,11 @@ class Debit(Command, frozen=True, tag=6):
     reference: str
     charges: tuple[Charge, ...] = ()
 
+    @property
+    def takings(self) -> "tuple[Debit | Charge, ...]":
+        """The debit itself and its charges."""
+        return (self, *self.charges)
+
 
 class PlaceOrder(Command, frozen=True, tag=7):
     """Place an order, idempotent by account and client order id; a market order's price is 0."""

@@ -3,26 +3,59 @@
 import json
 import subprocess
 import sys
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from django.conf import settings
 from django.db import IntegrityError, connection, transaction
+from django.utils import timezone
+from eth_abi.abi import decode
 
-from compliance import policy
+from compliance import calldata, policy
 from compliance import signer as body_signer
 from custody import evidence, selectors, services
-from custody.errors import Conflict, EvidenceInvalid, Invalid, NotFound
-from custody.models import Account, BarReservation, Issuance, ReleaseDue, VaultRelease, Withdrawal
+from custody.errors import Conflict, EvidenceInvalid, Invalid, NotFound, NotYet
+from custody.models import (
+    REVENUE,
+    Account,
+    BankAccount,
+    BarReservation,
+    CustodyIntent,
+    Issuance,
+    ReleaseDue,
+    VaultRelease,
+    Withdrawal,
+    WithdrawalCharge,
+)
 from custody.sandbox.vault import Vault
 from custody.signer import CustodySigner
+from custody.statements import movement_kind
 from matching.client import EngineClient
+from matching.protocol.commands import Credit, DefineInstrument
+from matching.protocol.queries import Balances, GetBalances
 from tests.compliance.desks import Desk, act_approved
 
 pytestmark = pytest.mark.django_db
-XAU = 2
+KRW, XAU = 1, 2
+WON = 10_000
 KILO = 1_000_000
+# Gold at 190,000 won a gram, in the middle of its band: a kilobar is worth 190 million won.
+GOLD_MARKET = DefineInstrument(
+    instrument=1,
+    base_asset=XAU,
+    quote_asset=KRW,
+    base_units_per_lot=10,
+    quote_units_per_tick_lot=1_000,
+    instrument_class=1,
+    quantity_lots_max=10**6,
+    price_ticks_low=17_100,
+    price_ticks_high=20_900,
+)
+FEE, VAT = 22_000, 19_000_000  # won for one kilobar
+WON_IN_HAND = 50_000_000
 BARS = [
     {
         "refiner": "LS-MnM",
@@ -68,6 +101,12 @@ def member(
     services.vault_receipt_receive(document=receipt)
     for intent in services.intents_executable():
         services.intent_confirmed(intent.id)
+    services.sweep()
+    signer.work()
+    for intent in services.intents_executable():
+        services.intent_confirmed(intent.id)
+    engine_client.send(GOLD_MARKET)
+    engine_client.send(Credit(account.pk, KRW, WON_IN_HAND * WON, f"won:{uuid4().hex}"))
     act = act_approved(
         carol,
         dave,
@@ -124,7 +163,7 @@ def test_bars_leave_the_vault_for_the_tokens_that_stood_for_them(
     assert selectors.outside_holdings()[XAU] == 3 * KILO
     _burned(withdrawal, signer)
     assert services.releases_send() == []
-    assert signer.work() == 1, ReleaseDue.objects.get().error
+    assert signer.work() == 2, ReleaseDue.objects.get().error
     (order,) = services.releases_send()
     assert order["bars"] == ["LS-MnM/K1/2026", "LS-MnM/K3/2026"]
     assert (order["pickup"], order["fine_units"]) == ("KIM-7", 2 * KILO)
@@ -140,6 +179,137 @@ def test_bars_leave_the_vault_for_the_tokens_that_stood_for_them(
         _wish(member, "LS-MnM/K1/2026@KIM-8", 1, "B2")
     with pytest.raises(IntegrityError), transaction.atomic(), connection.cursor() as cursor:
         cursor.execute("UPDATE custody_vaultrelease SET fine_units = 1")
+
+
+def _won(client: EngineClient, account: int) -> int:
+    """Return whole won that the engine keeps for an account."""
+    reply = client.ask(GetBalances(account))
+    assert isinstance(reply, Balances)
+    return sum(one.available_units for one in reply.balances if one.asset == KRW) // WON
+
+
+def test_fee_and_vat_leave_with_the_bars_and_become_revenue(
+    member: Account, signer: CustodySigner, engine_client: EngineClient
+) -> None:
+    revenue = _won(engine_client, REVENUE)
+    withdrawal = _wish(member, "LS-MnM/K1/2026,LS-MnM/K3/2026@KIM", 2)
+    assert (withdrawal.fee_units, withdrawal.vat_units) == (2 * FEE * WON, 2 * VAT * WON)
+    _burned(withdrawal, signer)
+    left = WON_IN_HAND - 2 * (FEE + VAT)
+    assert (_won(engine_client, member.pk), _won(engine_client, REVENUE)) == (left, revenue)
+    assert selectors.cash_unpaid("KRW") == 2 * (FEE + VAT)
+    charge = WithdrawalCharge.objects.get()
+    with pytest.raises(NotYet, match="is due"):
+        services.charge_credit(withdrawal_id=withdrawal.pk)
+    signer.work()
+    (transfer,) = services.intents_executable()
+    assert (transfer.id, transfer.kind) == (charge.intent_id, "charge")
+    addresses = selectors.account_addresses([member.pk, REVENUE])
+    assert decode(["address", "address", "uint256"], transfer.data[4:]) == (
+        addresses[member.pk].lower(),
+        addresses[REVENUE].lower(),
+        2 * (FEE + VAT) * WON,
+    )
+    services.intent_confirmed(transfer.id)
+    for _ in range(2):
+        services.charge_credit(withdrawal_id=withdrawal.pk)
+        WithdrawalCharge.objects.update(state="moved", closed_at=None)
+    services.sweep()
+    charge.refresh_from_db()
+    assert (charge.state, _won(engine_client, REVENUE)) == ("credited", revenue + 2 * (FEE + VAT))
+    assert selectors.cash_unpaid("KRW") == 0
+    (cost,) = selectors.withdrawal_fees(
+        member.pk, begin=withdrawal.created_at, end=withdrawal.created_at + timedelta(seconds=1)
+    )
+    assert (cost.fee_units, cost.vat_units) == (2 * FEE * WON, 2 * VAT * WON)
+
+
+def test_vat_is_swept_apart_from_revenue(
+    member: Account, signer: CustodySigner, engine_client: EngineClient
+) -> None:
+    day = date(2026, 11, 23)
+    before = _won(engine_client, REVENUE)
+    BankAccount.objects.create(
+        account_id=REVENUE, bank="nh", number="301-0000", holder_name="Nexus"
+    )
+    _burned(_wish(member, "LS-MnM/K1/2026@KIM", 1), signer)
+    signer.work()
+    for intent in services.intents_executable():
+        services.intent_confirmed(intent.id)
+    assert services.vat_sweep(day=day) is None
+    services.sweep()
+    swept = services.revenue_sweep(day=day), services.vat_sweep(day=day)
+    assert [one and one.amount_units // WON for one in swept] == [before + FEE, VAT]
+    assert (services.revenue_sweep(day=day), services.vat_sweep(day=day)) == swept
+    for one in swept:
+        assert one is not None
+        services.withdrawal_advance(withdrawal_id=one.pk)
+    assert _won(engine_client, REVENUE) == 0
+    assert services.vat_sweep(day=date(2026, 11, 24)) is None
+
+
+@pytest.mark.parametrize("came_back", ["cancelled", "returned"])
+def test_fee_and_vat_come_back_with_the_bars(
+    member: Account, signer: CustodySigner, engine_client: EngineClient, came_back: str
+) -> None:
+    withdrawal = _wish(member, "LS-MnM/K1/2026@KIM", 1)
+    if came_back == "cancelled":
+        services.withdrawal_cancel(account=member.pk, withdrawal_id=withdrawal.pk, actor="test")
+    else:
+        services.withdrawal_advance(withdrawal_id=withdrawal.pk)
+        assert _won(engine_client, member.pk) == WON_IN_HAND - FEE - VAT
+        with transaction.atomic():
+            services.withdrawal_return(withdrawal_id=withdrawal.pk, reason="test")
+        services.withdrawal_advance(withdrawal_id=withdrawal.pk)
+    withdrawal.refresh_from_db()
+    assert (withdrawal.state, WithdrawalCharge.objects.get().state) == (came_back, "void")
+    assert (_won(engine_client, member.pk), selectors.cash_unpaid("KRW")) == (WON_IN_HAND, 0)
+    assert (
+        selectors.withdrawal_fees(
+            member.pk, begin=withdrawal.created_at, end=withdrawal.created_at + timedelta(days=1)
+        )
+        == []
+    )
+
+
+def test_bars_stay_when_the_member_cannot_pay_for_them(
+    member: Account, engine_client: EngineClient
+) -> None:
+    withdrawal = _wish(member, "LS-MnM/K1/2026,LS-MnM/K2/2026,LS-MnM/K3/2026@KIM", 3)
+    services.withdrawal_advance(withdrawal_id=withdrawal.pk)
+    withdrawal.refresh_from_db()
+    assert (withdrawal.state, WithdrawalCharge.objects.get().state) == ("refused", "void")
+    assert withdrawal.reason.startswith("insufficient_balance: debit of 570660000000 units")
+    assert _won(engine_client, member.pk) == WON_IN_HAND
+    assert not BarReservation.objects.exists()
+
+
+def test_signer_refuses_a_charge_that_rows_alone_ask_for(
+    member: Account, signer: CustodySigner
+) -> None:
+    withdrawal = _wish(member, "LS-MnM/K1/2026@KIM", 1)
+    _burned(withdrawal, signer)
+    intent = CustodyIntent.objects.get(kind="charge")
+    more = calldata.custody_transfer(
+        signer.address_derive(member.pk), signer.address_derive(REVENUE), (FEE + VAT) * WON + 1
+    )
+    elsewhere = calldata.custody_transfer(
+        signer.address_derive(member.pk), signer.address_derive(member.pk + 1), (FEE + VAT) * WON
+    )
+    for data in (more, elsewhere):
+        CustodyIntent.objects.filter(pk=intent.pk).update(data=data, due_at=timezone.now())
+        assert signer.intents_sign() == 0
+    CustodyIntent.objects.filter(pk=intent.pk).update(data=intent.data, due_at=timezone.now())
+    Withdrawal.objects.filter(pk=withdrawal.pk).update(state="covered", closed_at=None)
+    assert signer.intents_sign() == 0
+    intent.refresh_from_db()
+    assert (intent.signature, "its burn is not final" in intent.error) == (None, True)
+
+
+def test_members_word_for_a_charge_is_its_name() -> None:
+    reference = f"withdrawal:{uuid4().hex}:{uuid4().hex}"
+    words = [movement_kind("debit", f"{reference}{name}") for name in ("", ":fee", ":vat")]
+    assert words == ["withdrawal", "fee", "vat"]
 
 
 @pytest.mark.parametrize(

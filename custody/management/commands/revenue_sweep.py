@@ -1,4 +1,4 @@
-"""`manage.py revenue_sweep`: send the venue's revenue to its bank account now."""
+"""`manage.py revenue_sweep`: send the venue's revenue and the VAT to its bank account now."""
 
 import json
 from datetime import date, datetime
@@ -7,12 +7,12 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from custody.errors import BodyRefused
-from custody.services import revenue_sweep
+from custody.services import revenue_sweep, vat_sweep
 from custody.statements import TRADE_ZONE
 
 
 class Command(BaseCommand):
-    help = "Withdraw the whole won of the revenue account, once for a trade date."
+    help = "Withdraw the whole won of the revenue account, and VAT apart, once for a trade date."
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--day", type=date.fromisoformat, help="default: today in Seoul")
@@ -20,8 +20,11 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         day = options["day"] or datetime.now(TRADE_ZONE).date()
         try:
-            sweep = revenue_sweep(day=day)
+            swept = {"withdrawal": revenue_sweep(day=day), "vat": vat_sweep(day=day)}
         except BodyRefused as error:
             raise CommandError(f"{error.code}: {error}") from error
-        withdrawal = None if sweep is None else {"id": str(sweep.pk), "state": sweep.state}
-        self.stdout.write(json.dumps({"day": day.isoformat(), "withdrawal": withdrawal}))
+        shown = {
+            name: None if one is None else {"id": str(one.pk), "state": one.state}
+            for name, one in swept.items()
+        }
+        self.stdout.write(json.dumps({"day": day.isoformat(), **shown}))

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from custody import statements
-from custody.selectors import DepositRecord
+from custody.catalogue import CASH
+from custody.selectors import DepositRecord, WithdrawalFee
 from exchange.api.times import moment_format
 from exchange.funds.api import shapes
 from exchange.funds.periods import Period
@@ -45,8 +46,23 @@ def fee_show(day: FeeDay) -> shapes.FeeDay:
     )
 
 
+def withdrawal_fee_show(one: WithdrawalFee) -> shapes.WithdrawalFee:
+    """Return what a withdrawal cost as its member reads it."""
+    return shapes.WithdrawalFee(
+        date=one.requested_at.astimezone(statements.TRADE_ZONE).date().isoformat(),
+        withdrawal_id=str(one.withdrawal),
+        fee=decimal_format(one.fee_units, CASH.decimals),
+        vat=decimal_format(one.vat_units, CASH.decimals),
+        fee_asset=CASH.code,
+    )
+
+
 def statement_show(
-    account: int, period: Period, made: statements.Statement, fees: Iterable[FeeDay]
+    account: int,
+    period: Period,
+    made: statements.Statement,
+    fees: Iterable[FeeDay],
+    withdrawals: Iterable[WithdrawalFee],
 ) -> shapes.Statement:
     """Return a statement as its member reads it."""
     known = assets()
@@ -65,6 +81,7 @@ def statement_show(
             for one in made.assets
         ],
         fees=[fee_show(day) for day in fees],
+        withdrawals=[withdrawal_fee_show(one) for one in withdrawals],
     )
 
 
@@ -114,6 +131,8 @@ def withdrawal_show(one: Any) -> shapes.Withdrawal:
         kind=one.kind,
         asset=one.asset.code,
         amount=decimal_format(one.amount_units, one.asset.decimals),
+        fee=decimal_format(one.fee_units, CASH.decimals),
+        vat=decimal_format(one.vat_units, CASH.decimals),
         destination=one.destination,
         state=one.state,
         reason=one.reason,

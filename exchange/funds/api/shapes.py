@@ -13,7 +13,7 @@ from exchange.api.pages import LIMIT_MAX, PageQuery
 Limit = Annotated[int, msgspec.Meta(ge=1, le=LIMIT_MAX)]
 # Microseconds since 1970, for a cursor that then names a row within its instant.
 _INSTANT = "[1-9][0-9]{0,16}"
-KindName = Literal["trade", "deposit", "withdrawal", "return"]
+KindName = Literal["trade", "deposit", "withdrawal", "fee", "vat", "return"]
 AssetCode = Annotated[str, msgspec.Meta(pattern=r"^[A-Z0-9.-]{1,12}$", examples=["KRW"])]
 DateString = Annotated[
     str, msgspec.Meta(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$", examples=["2026-11-01"])
@@ -77,8 +77,21 @@ class FeeDay(msgspec.Struct, frozen=True):
     fee_asset: str
 
 
+class WithdrawalFee(msgspec.Struct, frozen=True):
+    """What a withdrawal of bars cost besides, by the trade date of its request."""
+
+    date: str
+    withdrawal_id: str
+    fee: str
+    vat: str
+    fee_asset: str
+
+
 class Fees(msgspec.Struct, frozen=True):
+    """Of fills by date and instrument, of withdrawals each by itself unless it came back."""
+
     fees: list[FeeDay]
+    withdrawals: list[WithdrawalFee]
 
 
 class AssetStatement(msgspec.Struct, frozen=True):
@@ -99,6 +112,7 @@ class Statement(msgspec.Struct, frozen=True, rename={"first": "from", "last": "t
     sequence: str
     assets: list[AssetStatement]
     fees: list[FeeDay]
+    withdrawals: list[WithdrawalFee]
 
 
 class DepositsQuery(Strict, frozen=True):
@@ -180,7 +194,8 @@ class RequestWithdrawal(Strict, frozen=True):
 
     `destination` of cash is a registered bank account as `bank:number`; of a token an outside
     address with its checksum (EIP-55); of bars `<refiner>/<serial>/<year>[,...]@<pickup>`, whose
-    fine weights sum to the amount. Cash leaves in whole won.
+    fine weights sum to the amount; they cost a fee for each and VAT on their value, in KRW. Cash
+    leaves in whole won.
     """
 
     client_reference: Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9_.:-]{1,64}$")]
@@ -202,7 +217,8 @@ class WithdrawalsQuery(Strict, frozen=True):
 class Withdrawal(msgspec.Struct, frozen=True):
     """A withdrawal: held by the engine, covered by settled title, signed, executed, completed.
 
-    It can be cancelled while `requested`. `refused` and `returned` say why in `reason`.
+    It can be cancelled while `requested`. `refused` and `returned` say why in `reason`. `fee` and
+    `vat` are in KRW, leave with the units, and come back with them.
     """
 
     withdrawal_id: str
@@ -210,6 +226,8 @@ class Withdrawal(msgspec.Struct, frozen=True):
     kind: WithdrawalKind
     asset: str
     amount: str
+    fee: str
+    vat: str
     destination: str
     state: WithdrawalState
     reason: str

@@ -4,7 +4,7 @@ from django.http import HttpResponse, HttpResponseBase
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from custody import statements
+from custody import selectors, statements
 from custody.errors import Invalid
 from exchange.api.decoding import query_decode
 from exchange.api.errors import DoorCode, Problem
@@ -46,13 +46,13 @@ class HistoryView(MemberView):
 
 
 class FeesView(MemberView):
-    """What the member paid for trading."""
+    """What the member paid for trading and for withdrawals of bars."""
 
     scopes = {"GET": Scope.READ}
 
     @documented(
         "list_fees",
-        "List fees by trade date and instrument",
+        "List fees by trade date and instrument, and of withdrawals",
         query=shapes.FeesQuery,
         answer=shapes.Fees,
     )
@@ -63,7 +63,17 @@ class FeesView(MemberView):
         days = fees_by_day(
             self.account, begin_ns=period.begin_ns, end_ns=period.end_ns, instrument=number
         )
-        return Response(shapes.Fees([representation.fee_show(day) for day in days]))
+        withdrawals = (
+            selectors.withdrawal_fees(self.account, begin=period.begin, end=period.end)
+            if number is None
+            else []
+        )
+        return Response(
+            shapes.Fees(
+                [representation.fee_show(day) for day in days],
+                [representation.withdrawal_fee_show(one) for one in withdrawals],
+            )
+        )
 
 
 class StatementsView(MemberView):
@@ -87,7 +97,8 @@ class StatementsView(MemberView):
         except Invalid as error:
             raise Problem(DoorCode.PARAMETER_INVALID, str(error)) from error
         fees = fees_by_day(self.account, begin_ns=period.begin_ns, end_ns=period.end_ns)
-        shown = representation.statement_show(self.account, period, made, fees)
+        withdrawals = selectors.withdrawal_fees(self.account, begin=period.begin, end=period.end)
+        shown = representation.statement_show(self.account, period, made, fees, withdrawals)
         if media_type == _JSON:
             return Response(shown, headers=_VARY)
         name = f"statement-{shown.first}-{shown.last}.csv"

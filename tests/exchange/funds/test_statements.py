@@ -210,7 +210,7 @@ def test_csv_says_what_the_json_says(flow: Flow) -> None:
     account, period = ACCOUNTS[1], _periods(flow)[-1]
     made = statements.statement(account, begin=period.begin, end=period.end)
     fees = fees_by_day(account, begin_ns=period.begin_ns, end_ns=period.end_ns)
-    shown = representation.statement_show(account, period, made, fees)
+    shown = representation.statement_show(account, period, made, fees, [])
     header, *rows = csv.reader(io.StringIO(representation.statement_csv(shown)))
     assert tuple(header) == representation.CSV_COLUMNS
     expected = []
