@@ -15,6 +15,7 @@ from compliance import policy
 from compliance import signer as body_signer
 from compliance.acts import signature_verify
 from custody import selectors
+from custody.allowance import Allowance
 from custody.banking import virtual_account_number
 from custody.cash_documents import (
     PAYMENT_REJECTION,
@@ -30,8 +31,8 @@ from custody.errors import Untrusted
 from custody.evidence import BANK_NOTICE
 from custody.models import OUTSIDE, CashDeposit, Issuance, PaymentOrder
 from custody.services.deposits import name_matches
-from custody.withdrawal_check import LIMIT as WITHDRAW
-from custody.withdrawal_check import approval_check, debit_of
+from custody.trade_dates import trade_date
+from custody.withdrawal_check import debit_of, permission_check
 
 LIMIT = "deposit"
 _KEY_PURPOSE = b"nexus-payment-orders-v1"
@@ -44,7 +45,7 @@ def payment_key(seed: bytes) -> Ed25519PrivateKey:
 
 
 def cash_mint_proven(
-    issuance: Issuance, trust: policy.Policy, public_key: bytes
+    issuance: Issuance, trust: policy.Policy, public_key: bytes, allowance: Allowance
 ) -> tuple[str, str, str, int]:
     """Return kind, id, currency and units of the bank's word behind a mint.
 
@@ -52,7 +53,7 @@ def cash_mint_proven(
     """
     if issuance.deposit is not None:
         kind, evidence_id = BANK_NOTICE, issuance.deposit.pk
-        currency, amount = _deposit_proven(issuance.deposit, issuance.account_id, trust)
+        currency, amount = _deposit_proven(issuance.deposit, issuance.account_id, trust, allowance)
     else:
         assert issuance.rejection is not None
         kind, evidence_id = PAYMENT_REJECTION, str(issuance.rejection.pk)
@@ -62,7 +63,9 @@ def cash_mint_proven(
     return kind, evidence_id, currency, amount * 10 ** _decimals(currency)
 
 
-def _deposit_proven(deposit: CashDeposit, account: int, trust: policy.Policy) -> tuple[str, int]:
+def _deposit_proven(
+    deposit: CashDeposit, account: int, trust: policy.Policy, allowance: Allowance
+) -> tuple[str, int]:
     notice = document_verify(DepositNotice, trust.evidence, settings.INSTANCE_ID, deposit.document)
     units = notice.amount * 10 ** _decimals(notice.currency)
     if notice.notice_id != deposit.pk:
@@ -77,10 +80,14 @@ def _deposit_proven(deposit: CashDeposit, account: int, trust: policy.Policy) ->
         raise Untrusted(f"money for {notice.virtual_account} is not for account {account}")
     if not name_matches(selectors.account_get(account), notice.depositor_name):
         raise Untrusted(f"{notice.depositor_name!a} does not hold account {account}")
-    if units > trust.limits.get(f"{LIMIT}:{notice.currency}", 0):
-        raise Untrusted(
-            "above the automatic limit: two officers must accept (custody.deposit_accept)"
-        )
+    if not allowance.take(
+        name=f"{LIMIT}:{notice.currency}:{account}",
+        use=notice.notice_id,
+        units=units,
+        limit=trust.limits.get(f"{LIMIT}:{notice.currency}", 0),
+        day=trade_date(),
+    ):
+        raise Untrusted("above the day's limit: two officers must accept (custody.deposit_accept)")
     return notice.currency, notice.amount
 
 
@@ -102,7 +109,7 @@ def _rejection_proven(
     return sent.currency, sent.amount
 
 
-def payment_message(order: PaymentOrder, trust: policy.Policy) -> bytes:
+def payment_message(order: PaymentOrder, trust: policy.Policy, allowance: Allowance) -> bytes:
     """Return the bytes to sign for an order to the bank.
 
     Raises `Untrusted` unless it pays what the engine debited to where the debit says, or sends a
@@ -112,14 +119,16 @@ def payment_message(order: PaymentOrder, trust: policy.Policy) -> bytes:
     if order.bank_id not in trust.evidence or trust.evidence[order.bank_id][0] != "bank":
         raise Untrusted(f"no bank {order.bank_id} is trusted")
     if order.withdrawal is not None:
-        _withdrawal_check(order, payment, trust)
+        _withdrawal_check(order, payment, trust, allowance)
     else:
         assert order.deposit is not None
         _return_check(order.deposit, payment, trust)
     return document_message(settings.INSTANCE_ID, payment)
 
 
-def _withdrawal_check(order: PaymentOrder, payment: Payment, trust: policy.Policy) -> None:
+def _withdrawal_check(
+    order: PaymentOrder, payment: Payment, trust: policy.Policy, allowance: Allowance
+) -> None:
     withdrawal = order.withdrawal
     assert withdrawal is not None
     if halt := selectors.withdrawals_halted():
@@ -137,8 +146,7 @@ def _withdrawal_check(order: PaymentOrder, payment: Payment, trust: policy.Polic
     account = selectors.account_get(debit.account)
     if account.kind == account.Kind.MEMBER and not name_matches(account, payment.to_name):
         raise Untrusted(f"{payment.to_name!a} does not hold account {account.pk}")
-    if units > trust.limits.get(f"{WITHDRAW}:{code}", 0):
-        approval_check(withdrawal, trust)
+    permission_check(withdrawal, debit, code, trust, allowance)
 
 
 def _return_check(deposit: CashDeposit, payment: Payment, trust: policy.Policy) -> None:

@@ -14,6 +14,7 @@ from compliance import calldata, intent_life, policy
 from compliance import signer as body_signer
 from compliance.signer import BodySigner
 from custody import evidence, selectors
+from custody.allowance import Allowance
 from custody.cash_check import cash_mint_proven, payment_key, payment_message
 from custody.errors import BodyRefused, EvidenceInvalid, Untrusted
 from custody.models import REVENUE, Account, CustodyIntent, Issuance, PaymentOrder
@@ -28,6 +29,7 @@ from matching.client import EngineUnavailable
 
 SEED = "custody.seed"
 PAYMENT_KEY_FILE = "custody.payments.pub"
+ALLOWANCE_FOLDER = "custody.allowance"
 SIGN_LIMIT = 100
 DERIVATION_PATH = "m/44'/60'/0'/0/{number}"
 
@@ -39,6 +41,7 @@ class CustodySigner:
         self.signer = signer
         self._seed = seed
         self._payment_key = payment_key(seed)
+        self._allowance = Allowance(Path(settings.KEYS) / ALLOWANCE_FOLDER)
         self.payment_public_key = self._payment_key.public_key().public_bytes_raw()
 
     @classmethod
@@ -101,7 +104,8 @@ class CustodySigner:
         trust, done = policy.policy_load("custody"), 0
         for order in rows.order_by("created_at")[:SIGN_LIMIT]:
             try:
-                signature = self._payment_key.sign(payment_message(order, trust))
+                message = payment_message(order, trust, self._allowance)
+                signature = self._payment_key.sign(message)
             except (BodyRefused, EngineUnavailable) as refusal:
                 payment_defer(order.pk, error=str(refusal))
                 continue
@@ -113,7 +117,8 @@ class CustodySigner:
         trust, done = policy.policy_load("custody"), 0
         for due in releases_unsigned(SIGN_LIMIT):
             try:
-                signature = self._payment_key.sign(release_message(due, trust))
+                message = release_message(due, trust, self._allowance)
+                signature = self._payment_key.sign(message)
             except (BodyRefused, EngineUnavailable) as refusal:
                 release_defer(due.pk, error=str(refusal))
                 continue
@@ -132,9 +137,11 @@ class CustodySigner:
             target = pin.targets["account_registry"]
             data = calldata.open_account(address, pin.clearing_id)
         elif intent.kind == "mint":
-            target, data = mint_expected(intent, address, trust, pin, self.payment_public_key)
+            target, data = mint_expected(
+                intent, address, trust, pin, self.payment_public_key, self._allowance
+            )
         elif intent.kind in (BURN, TRANSFER):
-            target, data = withdrawal_expected(intent, address, trust, pin)
+            target, data = withdrawal_expected(intent, address, trust, pin, self._allowance)
         elif intent.kind == CHARGE:
             revenue = self.address_derive(REVENUE)
             target, data = charge_expected(intent, address, revenue, trust, pin)
@@ -157,6 +164,7 @@ def mint_expected(
     trust: policy.Policy,
     pin: policy.ChainPin,
     payment_public_key: bytes,
+    allowance: Allowance,
 ) -> tuple[str, bytes]:
     """Return the only target and calldata that act and evidence together allow.
 
@@ -175,7 +183,8 @@ def mint_expected(
     if issuance is None:
         raise Untrusted(f"no issuance stands behind intent {intent.id}")
     if (act := issuance.act) is None:
-        return _cash_mint_expected(issuance, address, trust, pin, payment_public_key)
+        proven = cash_mint_proven(issuance, trust, payment_public_key, allowance)
+        return _cash_mint_expected(proven, address, pin)
     if act.kind != "custody.mint":
         raise Untrusted(f"act {act.id} is {act.kind}, no mint")
     body_signer.act_check(act, trust)
@@ -199,13 +208,9 @@ def mint_expected(
 
 
 def _cash_mint_expected(
-    issuance: Issuance,
-    address: str,
-    trust: policy.Policy,
-    pin: policy.ChainPin,
-    payment_public_key: bytes,
+    proven: tuple[str, str, str, int], address: str, pin: policy.ChainPin
 ) -> tuple[str, bytes]:
-    kind, evidence_id, currency, units = cash_mint_proven(issuance, trust, payment_public_key)
+    kind, evidence_id, currency, units = proven
     token = pin.targets.get(f"token:{currency}")
     if token is None:
         raise Untrusted(f"no token of {currency} is pinned")

@@ -7,7 +7,6 @@ and closing balance fit together. What must not live here: anything that the led
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
-from zoneinfo import ZoneInfo
 
 from django.db.models import QuerySet, Sum
 
@@ -15,7 +14,6 @@ from custody import selectors
 from custody.errors import Invalid
 from custody.models import Entry, Posting
 
-TRADE_ZONE = ZoneInfo("Asia/Seoul")
 MOVEMENTS_MAX = 100_000
 
 

@@ -1,12 +1,11 @@
 """Celery's names for custody's services; each takes ids and may run twice."""
 
-from datetime import datetime
 from uuid import UUID
 
 from celery import shared_task
 
 from custody import services
-from custody.statements import TRADE_ZONE
+from custody.trade_dates import trade_date
 
 
 @shared_task(name="custody.act_execute")
@@ -26,7 +25,7 @@ def cash_deposit_mint(notice_id: str) -> None:
 
 @shared_task(name="custody.revenue_sweep")
 def revenue_sweep() -> None:
-    day = datetime.now(TRADE_ZONE).date()
+    day = trade_date()
     services.revenue_sweep(day=day)
     services.vat_sweep(day=day)
 

@@ -8,6 +8,7 @@ from django.conf import settings
 from compliance import calldata, policy
 from compliance import signer as body_signer
 from custody import evidence, selectors
+from custody.allowance import Allowance
 from custody.bar_documents import ReleaseOrder
 from custody.cash_documents import document_message, document_parse
 from custody.catalogue import ASSETS, CASH
@@ -15,6 +16,7 @@ from custody.errors import Untrusted
 from custody.models import Account, CustodyIntent, ReleaseDue, Withdrawal
 from custody.services.returning import withdrawal_payload
 from custody.services.withdrawing import withdrawal_calldata
+from custody.trade_dates import trade_date
 from matching.client import engine
 from matching.protocol.commands import Credit, Debit
 from matching.protocol.queries import GetMovement, MovementFound
@@ -23,14 +25,18 @@ LIMIT = "withdraw"
 
 
 def withdrawal_expected(
-    intent: CustodyIntent, address: str, trust: policy.Policy, pin: policy.ChainPin
+    intent: CustodyIntent,
+    address: str,
+    trust: policy.Policy,
+    pin: policy.ChainPin,
+    allowance: Allowance,
 ) -> tuple[str, bytes]:
     """Return the only target and calldata that the engine's own debit allows.
 
     The intent's id is the withdrawal's, which the debit names with a hash of where the units go:
     so a debit is carried once, and to nobody else. Raises `Untrusted` unless the engine knows the
     debit and no return of it, the clearing house's signer says that all fills up to it are title,
-    no halt is in force, and two trusted officers approved what exceeds the policy's limit.
+    no halt is in force, and two trusted officers approved what exceeds the policy's daily limit.
     """
     rows = Withdrawal.objects.select_related("act__proposer__user", "act__approver__user")
     withdrawal = rows.filter(pk=intent.pk).first()
@@ -58,13 +64,12 @@ def withdrawal_expected(
     token = pin.targets.get(f"token:{code}")
     if token is None:
         raise Untrusted(f"no token of asset {debit.asset} is pinned")
-    if debit.amount_units > trust.limits.get(f"{LIMIT}:{code}", 0):
-        approval_check(withdrawal, trust)
     if Account.objects.filter(address=withdrawal.destination).exists():
         raise Untrusted(f"{withdrawal.destination} is an account of this house")
     kind, data = withdrawal_calldata(withdrawal, address)
     if kind != intent.kind:
         raise Untrusted(f"a withdrawal by {withdrawal.kind} is a {kind}, not a {intent.kind}")
+    permission_check(withdrawal, debit, code, trust, allowance)
     return token, data
 
 
@@ -121,16 +126,27 @@ def _covered_check(withdrawal: Withdrawal, sequence: int, trust: policy.Policy) 
         raise Untrusted(f"title is sure up to {covered}, the debit is at {sequence}")
 
 
-def approval_check(withdrawal: Withdrawal, trust: policy.Policy) -> None:
+def permission_check(
+    withdrawal: Withdrawal, debit: Debit, code: str, trust: policy.Policy, allowance: Allowance
+) -> None:
+    """Raise `Untrusted` unless officers approved a withdrawal or the day's limit has room."""
     act = withdrawal.act
     if act is None:
-        raise Untrusted("above the automatic limit: two officers must approve (custody.withdraw)")
+        if allowance.take(
+            name=f"{LIMIT}:{code}:{debit.account}",
+            use=str(withdrawal.pk),
+            units=debit.amount_units,
+            limit=trust.limits.get(f"{LIMIT}:{code}", 0),
+            day=trade_date(),
+        ):
+            return
+        raise Untrusted("above the day's limit: two officers must approve (custody.withdraw)")
     if act.kind != "custody.withdraw" or act.payload != withdrawal_payload(withdrawal):
         raise Untrusted(f"act {act.id} is about another withdrawal")
     body_signer.act_check(act, trust)
 
 
-def release_message(due: ReleaseDue, trust: policy.Policy) -> bytes:
+def release_message(due: ReleaseDue, trust: policy.Policy, allowance: Allowance) -> bytes:
     """Return the bytes to sign for an order to the vault.
 
     Raises `Untrusted` unless the burn is final, the engine's debit names these bars, and the
@@ -152,6 +168,5 @@ def release_message(due: ReleaseDue, trust: policy.Policy) -> bytes:
     code = next((terms.code for terms in ASSETS if terms.id == debit.asset), "")
     if (total, order.asset) != (debit.amount_units, code) or order.fine_units != total:
         raise Untrusted(f"bars of {total} {order.asset}, the engine debited {debit}")
-    if debit.amount_units > trust.limits.get(f"{LIMIT}:{code}", 0):
-        approval_check(withdrawal, trust)
+    permission_check(withdrawal, debit, code, trust, allowance)
     return document_message(settings.INSTANCE_ID, order)

@@ -420,6 +420,7 @@ class Migration(migrations.Migration):
                         null=True, on_delete=django.db.models.deletion.PROTECT, to="compliance.act"
                     ),
                 ),
+                ("limit_day", models.DateField(null=True)),
                 ("due_at", models.DateTimeField(default=django.utils.timezone.now)),
                 ("attempts", models.PositiveIntegerField(default=0)),
                 ("created_at", models.DateTimeField(default=django.utils.timezone.now)),
@@ -471,6 +472,37 @@ class Migration(migrations.Migration):
                     ),
                 ],
             },
+        ),
+        migrations.CreateModel(
+            name="AutomaticLimit",
+            fields=[
+                (
+                    "pk",
+                    models.CompositePrimaryKey(
+                        "action",
+                        "asset",
+                        blank=True,
+                        editable=False,
+                        primary_key=True,
+                        serialize=False,
+                    ),
+                ),
+                (
+                    "action",
+                    models.CharField(
+                        choices=[("deposit", "Deposit"), ("withdraw", "Withdraw")], max_length=8
+                    ),
+                ),
+                ("units", compliance.fields.UnitsField()),
+                (
+                    "asset",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="custody.asset",
+                    ),
+                ),
+            ],
         ),
         migrations.CreateModel(
             name="WithdrawalCharge",
@@ -808,6 +840,7 @@ class Migration(migrations.Migration):
                         null=True, on_delete=django.db.models.deletion.PROTECT, to="compliance.act"
                     ),
                 ),
+                ("limit_day", models.DateField(null=True)),
                 ("due_at", models.DateTimeField(default=django.utils.timezone.now)),
                 ("attempts", models.PositiveIntegerField(default=0)),
                 ("received_at", models.DateTimeField(default=django.utils.timezone.now)),

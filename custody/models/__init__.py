@@ -34,6 +34,7 @@ from custody.models.ledger import (
     Posting,
 )
 from custody.models.withdrawals import (
+    AutomaticLimit,
     BarReservation,
     ReleaseDue,
     TokenDeposit,
@@ -51,6 +52,7 @@ __all__ = [
     "SUSPENSE",
     "Account",
     "Asset",
+    "AutomaticLimit",
     "BankAccount",
     "BankBalance",
     "BankNotice",

@@ -40,7 +40,7 @@ class CashDeposit(models.Model):
     """A bank's signed word that somebody paid into a virtual account, and what came of it.
 
     `account` is whom it is for, empty while nobody knows; `amount` is in whole units of the
-    currency. Its document never changes.
+    currency, `limit_day` the trade date whose automatic limit it used. Its document never changes.
     """
 
     class State(models.TextChoices):
@@ -61,6 +61,7 @@ class CashDeposit(models.Model):
     state = models.CharField(max_length=16, choices=State.choices)
     reason = models.CharField(max_length=300, blank=True)
     act = models.OneToOneField("compliance.Act", on_delete=models.PROTECT, null=True)
+    limit_day = models.DateField(null=True)
     due_at = models.DateTimeField(default=timezone.now)
     attempts = models.PositiveIntegerField(default=0)
     received_at = models.DateTimeField(default=timezone.now)

@@ -20,8 +20,8 @@ class Withdrawal(models.Model):
     `<bars>@<pickup reference>` for bars. The engine's reference carries a hash of it. `fee_units`
     and `vat_units` are in base units of KRW, and taken with the debit. `act` is the officers'
     approval where one is needed, `cover_sequence` with `cover_signature` the clearing house's word
-    that every fill up to it is title. `closed_at` is when the units had left the chain's account
-    for good, or will never leave it.
+    that every fill up to it is title. `limit_day` is the trade date whose automatic limit it used.
+    `closed_at` is when the units had left the chain's account for good, or will never leave it.
     """
 
     class Kind(models.TextChoices):
@@ -61,6 +61,7 @@ class Withdrawal(models.Model):
     cover_signature = models.BinaryField(max_length=65, null=True)
     intent = models.OneToOneField(CustodyIntent, on_delete=models.PROTECT, null=True)
     act = models.OneToOneField("compliance.Act", on_delete=models.PROTECT, null=True)
+    limit_day = models.DateField(null=True)
     due_at = models.DateTimeField(default=timezone.now)
     attempts = models.PositiveIntegerField(default=0)
     created_at = models.DateTimeField(default=timezone.now)
@@ -213,6 +214,22 @@ class TokenDeposit(models.Model):
             models.Index(fields=["state", "due_at"]),
             models.Index(fields=["account", "-created_at"]),
         ]
+
+
+class AutomaticLimit(models.Model):
+    """Up to how much passes in a day without officers, as members are told it.
+
+    Custody's signer goes by its policy file, which is written with it.
+    """
+
+    class Action(models.TextChoices):
+        DEPOSIT = "deposit"
+        WITHDRAW = "withdraw"
+
+    pk = models.CompositePrimaryKey("action", "asset")
+    action = models.CharField(max_length=8, choices=Action.choices)
+    asset = models.ForeignKey(Asset, on_delete=models.PROTECT, related_name="+")
+    units = UnitsField()
 
 
 class WithdrawalHalt(models.Model):

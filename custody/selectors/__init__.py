@@ -63,6 +63,7 @@ from custody.selectors.ledger import (
     ledger_position,
     ledger_postings,
 )
+from custody.selectors.limits import LimitUse, limits_of
 from custody.selectors.withdrawals import (
     deposit_reference,
     return_reference,
@@ -86,6 +87,7 @@ __all__ = [
     "BankHolding",
     "DepositPlace",
     "DepositRecord",
+    "LimitUse",
     "WithdrawalFee",
     "account_addresses",
     "account_get",
@@ -125,6 +127,7 @@ __all__ = [
     "ledger_balances",
     "ledger_position",
     "ledger_postings",
+    "limits_of",
     "notice_document",
     "outside_holdings",
     "payment_document",

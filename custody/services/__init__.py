@@ -25,6 +25,7 @@ from custody.services.evidence import (
 )
 from custody.services.halts import withdrawals_halt
 from custody.services.issuance import issuance_credit
+from custody.services.limits import limit_set
 from custody.services.payments import (
     payment_answer_receive,
     payments_send,
@@ -67,6 +68,7 @@ __all__ = [
     "intent_submitted",
     "intents_executable",
     "issuance_credit",
+    "limit_set",
     "payment_answer_receive",
     "payments_send",
     "registrar_notice_receive",

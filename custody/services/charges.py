@@ -34,11 +34,12 @@ def bar_charges(*, asset: int, amount_units: int, destination: str) -> tuple[int
     """Return fee and VAT of a withdrawal of bars, in base units of KRW.
 
     A fee for each bar, and VAT on the value withdrawn at the last price, rounded down to whole won:
-    the member gains (KRX gold market). Raises `Invalid`, `NotYet` before there is a price,
-    `EngineUnavailable`.
+    the member gains (KRX gold market). Raises `Invalid`, `NotFound`, `NotYet` before there is a
+    price, `EngineUnavailable`.
     """
     won = 10**CASH.decimals
-    bars, _ = selectors.destination_parse(destination)
+    names, _ = selectors.destination_parse(destination)
+    bars = [selectors.bar_find(name) for name in names]
     vat = _value(asset, amount_units) * settings.CUSTODY_BAR_VAT_PPM // _PARTS_PER_MILLION
     return len(bars) * settings.CUSTODY_BAR_FEE_WON * won, vat - vat % won
 

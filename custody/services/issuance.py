@@ -17,6 +17,7 @@ from custody.models import (
     Account,
     Asset,
     BankNotice,
+    CashDeposit,
     CustodyIntent,
     Issuance,
     RegistrarNotice,
@@ -24,6 +25,7 @@ from custody.models import (
 )
 from custody.services.crediting import engine_credit
 from custody.services.retries import put_off
+from custody.trade_dates import trade_date
 from matching.protocol.faults import crash_point
 
 BODY = "custody"
@@ -108,6 +110,8 @@ def mint_calldata(evidence_kind: str, evidence_id: str, address: str, units: int
 
 def issuance_signed(intent: CustodyIntent) -> None:
     """Note that custody's signer has signed the mint."""
+    on_its_own = CashDeposit.objects.filter(issuance__intent=intent, act=None, limit_day=None)
+    on_its_own.update(limit_day=trade_date())
     Issuance.objects.filter(intent=intent, state=Issuance.State.APPROVED).update(
         state=Issuance.State.SIGNED
     )

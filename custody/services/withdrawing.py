@@ -17,6 +17,7 @@ from custody.models import CustodyIntent, Withdrawal
 from custody.services.releases import release_order
 from custody.services.returning import withdrawal_give_back
 from custody.services.withdrawal_life import ADVANCE_TASK, BODY, audit, begin_return, close, move
+from custody.trade_dates import trade_date
 from matching.client import engine
 from matching.protocol.commands import Debit
 from matching.protocol.events import Debited, ReferenceRepeated, Refused
@@ -151,6 +152,9 @@ def withdrawal_signed(intent: CustodyIntent) -> None:
     withdrawal = locks.withdrawal_lock(intent.pk)
     if withdrawal.state not in (State.COVERED, State.SIGNED):
         raise Conflict(f"withdrawal {withdrawal.pk} is {withdrawal.state}, it is not signed")
+    if withdrawal.act_id is None and withdrawal.limit_day is None:
+        withdrawal.limit_day = trade_date()
+        withdrawal.save(update_fields=["limit_day"])
     move(withdrawal, State.SIGNED)
 
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 
-from custody.statements import TRADE_ZONE
+from custody.trade_dates import TRADE_ZONE, trade_date
 from exchange.api.errors import DoorCode, Problem
 from exchange.api.times import moment_ns
 
@@ -43,7 +43,7 @@ def period_of(month: str | None, first: str | None, last: str | None) -> Period:
 
     Raises `Problem` for what is no date, backwards, longer than a year, or both ways at once.
     """
-    today = datetime.now(TRADE_ZONE).date()
+    today = trade_date()
     if month is not None:
         if first is not None or last is not None:
             raise _invalid("give a month or dates, not both")

@@ -14,6 +14,7 @@ from custody.cash_documents import DepositNotice, document_message, document_par
 from custody.errors import Conflict, EvidenceInvalid, Invalid, NameDiffers
 from custody.models import BankAccount, CashDeposit, CustodyIntent, Issuance, PaymentOrder
 from custody.signer import CustodySigner
+from custody.trade_dates import trade_date
 from matching.client import EngineClient
 from tests.compliance.desks import Desk, act_approved
 from tests.custody.banks import HOME, NAME, WON, Counter, bank_admit, counter_open
@@ -132,6 +133,24 @@ def test_notice_is_refused_when_its_id_was_used_for_another(counter: Counter) ->
     with pytest.raises(Conflict, match="other content"):
         services.cash_deposit_receive(document=renamed)
     assert CashDeposit.objects.get().amount == 5_000
+
+
+def test_deposits_of_a_day_are_minted_together_up_to_the_limit(counter: Counter) -> None:
+    won = selectors.asset_get(code="KRW")
+    services.limit_set(action="deposit", asset=won, units=5_000 * WON, actor="process:test")
+    for amount in (3_000, 2_001):
+        services.cash_deposit_receive(document=counter.notice(amount))
+    services.sweep()
+    assert counter.carried() == 1
+    waiting = CustodyIntent.objects.get(kind="mint", state="requested")
+    assert "above the day's limit" in waiting.error
+    assert counter.won() == 3_000 * WON
+    (used,) = selectors.limits_of(counter.account.pk, trade_date())
+    assert (used.action, used.limit_units, used.used_units) == (
+        "deposit",
+        5_000 * WON,
+        3_000 * WON,
+    )
 
 
 def test_deposit_above_the_limit_needs_two_officers(

@@ -170,6 +170,8 @@ def test_signer_refuses_a_payment_that_rows_alone_ask_for(
             assert error in order.error
             transaction.savepoint_rollback(point)
     policy.limit_set("custody", "withdraw", "KRW", 39_999 * WON)
+    (allowed,) = (Path(settings.KEYS) / "custody.allowance").iterdir()
+    allowed.unlink()  # as if the signer had never let the burn through
     services.sweep()
     counter.signer.payments_sign()
     assert "two officers" in PaymentOrder.objects.get().error

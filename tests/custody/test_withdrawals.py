@@ -1,7 +1,7 @@
 """From a wish to the chain: debited once, covered, approved where it must be, signed once."""
 
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Any
 from uuid import uuid4
 
@@ -16,7 +16,7 @@ from compliance import policy
 from compliance import services as compliance
 from compliance import signer as body_signer
 from compliance.models import AuditRecord, Party
-from custody import evidence, selectors, services
+from custody import evidence, selectors, services, withdrawal_check
 from custody.errors import (
     Conflict,
     DestinationIsAccount,
@@ -26,6 +26,7 @@ from custody.errors import (
     WithdrawalsHalted,
 )
 from custody.models import Account, BankAccount, CustodyIntent, Withdrawal
+from custody.services import withdrawing
 from custody.signer import CustodySigner
 from matching.client import EngineClient
 from matching.protocol.commands import Credit, Debit
@@ -300,6 +301,53 @@ def test_two_officers_approve_what_exceeds_the_limit(
     assert signer.work() == 1
     withdrawal.refresh_from_db()
     assert withdrawal.state == "signed"
+
+
+def test_withdrawals_of_a_day_pass_together_up_to_the_limit_and_no_further(
+    member: Account,
+    clearing: body_signer.BodySigner,
+    signer: CustodySigner,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(withdrawal_check, "trade_date", lambda: date(2026, 11, 22))
+    monkeypatch.setattr(withdrawing, "trade_date", lambda: date(2026, 11, 22))
+    gold = selectors.asset_get(code="XAU")
+    services.limit_set(action="withdraw", asset=gold, units=6 * GRAM, actor="process:test")
+    first, second, third = (
+        _wish(member, client_reference=f"D{number}", amount_units=units)
+        for number, units in enumerate((4 * GRAM, 3 * GRAM, 2 * GRAM))
+    )
+    for withdrawal in (first, second, third):
+        _covered(withdrawal, clearing)
+    assert signer.work() == 2
+    second.refresh_from_db()
+    assert second.state == "covered"
+    assert "above the day's limit" in CustodyIntent.objects.get(pk=second.pk).error
+
+    def shown(day: date) -> list[tuple[str, str, int, int]]:
+        found = selectors.limits_of(member.pk, day)
+        return [(one.action, one.asset.code, one.limit_units, one.used_units) for one in found]
+
+    assert shown(date(2026, 11, 22)) == [("withdraw", "XAU", 6 * GRAM, 6 * GRAM)]
+    assert shown(date(2026, 11, 23)) == [("withdraw", "XAU", 6 * GRAM, 0)]
+    # Rows that are gone free nothing: the signer counts in a file of its own.
+    Withdrawal.objects.update(limit_day=None)
+    CustodyIntent.objects.update(due_at=timezone.now())
+    assert CustodySigner.open().work() == 0
+    monkeypatch.setattr(withdrawal_check, "trade_date", lambda: date(2026, 11, 23))
+    CustodyIntent.objects.update(due_at=timezone.now())
+    assert signer.work() == 1
+    CustodyIntent.objects.filter(pk=first.pk).update(deadline=1, due_at=timezone.now())
+    assert signer.work() == 1
+
+
+def test_limit_is_refused_when_it_is_no_amount(assets: None, keys: Any) -> None:
+    gold = selectors.asset_get(code="XAU")
+    for action, units in (("withdraw", -1), ("withdraw", 2**63), ("steal", 1)):
+        with pytest.raises(Invalid):
+            services.limit_set(action=action, asset=gold, units=units, actor="process:test")
+    assert policy.policy_load("custody").limits == {}
+    assert selectors.limits_of(1000, date(2026, 11, 22)) == []
 
 
 Forgery = Callable[[Withdrawal, CustodySigner], None]

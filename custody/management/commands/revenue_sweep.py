@@ -1,14 +1,14 @@
 """`manage.py revenue_sweep`: send the venue's revenue and the VAT to its bank account now."""
 
 import json
-from datetime import date, datetime
+from datetime import date
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from custody.errors import BodyRefused
 from custody.services import revenue_sweep, vat_sweep
-from custody.statements import TRADE_ZONE
+from custody.trade_dates import trade_date
 
 
 class Command(BaseCommand):
@@ -18,7 +18,7 @@ class Command(BaseCommand):
         parser.add_argument("--day", type=date.fromisoformat, help="default: today in Seoul")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        day = options["day"] or datetime.now(TRADE_ZONE).date()
+        day = options["day"] or trade_date()
         try:
             swept = {"withdrawal": revenue_sweep(day=day), "vat": vat_sweep(day=day)}
         except BodyRefused as error:

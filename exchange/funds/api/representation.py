@@ -7,7 +7,8 @@ from typing import Any
 
 from custody import statements
 from custody.catalogue import CASH
-from custody.selectors import DepositRecord, WithdrawalFee
+from custody.selectors import DepositRecord, LimitUse, WithdrawalFee
+from custody.trade_dates import TRADE_ZONE
 from exchange.api.times import moment_format
 from exchange.funds.api import shapes
 from exchange.funds.periods import Period
@@ -49,7 +50,7 @@ def fee_show(day: FeeDay) -> shapes.FeeDay:
 def withdrawal_fee_show(one: WithdrawalFee) -> shapes.WithdrawalFee:
     """Return what a withdrawal cost as its member reads it."""
     return shapes.WithdrawalFee(
-        date=one.requested_at.astimezone(statements.TRADE_ZONE).date().isoformat(),
+        date=one.requested_at.astimezone(TRADE_ZONE).date().isoformat(),
         withdrawal_id=str(one.withdrawal),
         fee=decimal_format(one.fee_units, CASH.decimals),
         vat=decimal_format(one.vat_units, CASH.decimals),
@@ -120,6 +121,18 @@ def deposit_show(one: DepositRecord) -> shapes.Deposit:
         state=one.state,  # type: ignore[arg-type]
         reason=one.reason,
         received_at=moment_format(one.place.received_at),
+    )
+
+
+def limit_show(one: LimitUse) -> shapes.Limit:
+    """Return an automatic limit as its member reads it."""
+    remaining = max(0, one.limit_units - one.used_units)
+    return shapes.Limit(
+        action=one.action,  # type: ignore[arg-type]  # the shape says which actions there are
+        asset=one.asset.code,
+        limit=decimal_format(one.limit_units, one.asset.decimals),
+        used=decimal_format(one.used_units, one.asset.decimals),
+        remaining=decimal_format(remaining, one.asset.decimals),
     )
 
 

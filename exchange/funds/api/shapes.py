@@ -10,7 +10,7 @@ import msgspec
 from exchange.api.decoding import Strict
 from exchange.api.pages import LIMIT_MAX, PageQuery
 
-Limit = Annotated[int, msgspec.Meta(ge=1, le=LIMIT_MAX)]
+PageLimit = Annotated[int, msgspec.Meta(ge=1, le=LIMIT_MAX)]
 # Microseconds since 1970, for a cursor that then names a row within its instant.
 _INSTANT = "[1-9][0-9]{0,16}"
 KindName = Literal["trade", "deposit", "withdrawal", "fee", "vat", "return"]
@@ -118,7 +118,7 @@ class Statement(msgspec.Struct, frozen=True, rename={"first": "from", "last": "t
 class DepositsQuery(Strict, frozen=True):
     """Which page: `cursor` is the `next_cursor` of the page before."""
 
-    limit: Limit = 50
+    limit: PageLimit = 50
     cursor: (
         Annotated[
             str,
@@ -173,6 +173,27 @@ class DepositInstructions(msgspec.Struct, frozen=True):
     tokens: list[TokenInstruction]
 
 
+class Limit(msgspec.Struct, frozen=True):
+    """How much passes in a day without two officers of ours, and what of it has today."""
+
+    action: Literal["deposit", "withdraw"]
+    asset: str
+    limit: str
+    used: str
+    remaining: str
+
+
+class Limits(msgspec.Struct, frozen=True):
+    """Automatic limits of your account for the trade date `date`, which ends at `ends_at`.
+
+    What exceeds the remainder when its turn comes is not refused: it waits for two officers.
+    """
+
+    date: str
+    ends_at: str
+    limits: list[Limit]
+
+
 WithdrawalKind = Literal["cash", "token", "bar"]
 WithdrawalState = Literal[
     "requested",
@@ -208,7 +229,7 @@ class RequestWithdrawal(Strict, frozen=True):
 class WithdrawalsQuery(Strict, frozen=True):
     """Which page: `cursor` is the `next_cursor` of the page before."""
 
-    limit: Limit = 50
+    limit: PageLimit = 50
     cursor: Annotated[str, msgspec.Meta(pattern=rf"^{_INSTANT}\.[0-9a-f]{{32}}$")] | None = None
     asset: AssetCode | None = None
     state: WithdrawalState | None = None

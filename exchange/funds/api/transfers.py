@@ -9,12 +9,15 @@ from rest_framework.response import Response
 from custody import selectors as custody_selectors
 from custody import services as custody
 from custody.errors import NotYet
+from custody.trade_dates import trade_date
 from exchange.api.decoding import NoQuery, body_decode, query_decode
 from exchange.api.errors import DoorCode, Problem
 from exchange.api.pages import next_cursor
 from exchange.api.schema import documented
+from exchange.api.times import moment_format
 from exchange.funds.api import representation, shapes
 from exchange.funds.api.views import asset_number
+from exchange.funds.periods import Period
 from exchange.listings.decimals import decimal_parse
 from exchange.listings.selectors import assets
 from exchange.members.api.views import MemberView
@@ -173,6 +176,27 @@ class WithdrawalCancelView(MemberView):
         )
         found = custody_selectors.withdrawal_get(self.account, withdrawal_id)
         return Response(representation.withdrawal_show(found))
+
+
+class LimitsView(MemberView):
+    """What passes without officers, and what of it is left."""
+
+    scopes = {"GET": Scope.READ}
+
+    @documented(
+        "list_limits", "List the automatic limits of the day and their use", answer=shapes.Limits
+    )
+    def get(self, request: Request) -> Response:
+        query_decode(request, NoQuery)
+        today = trade_date()
+        found = custody_selectors.limits_of(self.account, today)
+        return Response(
+            shapes.Limits(
+                today.isoformat(),
+                moment_format(Period(today, today).end),
+                [representation.limit_show(one) for one in found],
+            )
+        )
 
 
 class BankAccountsView(MemberView):

@@ -13,5 +13,6 @@ urlpatterns = [
     path("withdrawals", transfers.WithdrawalsView.as_view()),
     path("withdrawals/<uuid:withdrawal_id>", transfers.WithdrawalView.as_view()),
     path("withdrawals/<uuid:withdrawal_id>/cancel", transfers.WithdrawalCancelView.as_view()),
+    path("limits", transfers.LimitsView.as_view()),
     path("bank-accounts", transfers.BankAccountsView.as_view()),
 ]

@@ -235,6 +235,23 @@ def test_withdrawal_is_refused_when_it_is_malformed(
     assert buyer.get("/v1/withdrawals")["withdrawals"] == []
 
 
+def test_limits_of_the_day_are_shown(savers: tuple[Trader, Trader]) -> None:
+    seller, _ = savers
+    terms = ("--action", "withdraw", "--asset", "XAU", "--units", "10000")
+    seller.venue.stack.manage("limit_set", *terms)
+    shown = seller.get("/v1/limits")
+    assert shown["limits"] == [
+        {
+            "action": "withdraw",
+            "asset": "XAU",
+            "limit": "10.000",
+            "used": "0.000",
+            "remaining": "10.000",
+        }
+    ]
+    assert shown["ends_at"].endswith("T15:00:00.000000000Z")  # midnight in Seoul
+
+
 def test_withdrawal_needs_a_key_with_its_scope(venue: Venue, savers: tuple[Trader, Trader]) -> None:
     reader = venue.with_key("trading")
     for target in ("/v1/withdrawals", "/v1/bank-accounts", f"/v1/withdrawals/{uuid4()}/cancel"):
