@@ -19,7 +19,9 @@ from tests.e2e.office import Office
 from tests.e2e.wallet import Wallet
 from tests.waiting import wait_until
 
-XAU, GRAM = 2, 1_000
+REVENUE = 2
+KRW, XAU = 1, 2
+WON, GRAM = 10_000, 1_000
 TIMEOUT_S = 180
 HANDS = 100
 ENDED = {"completed", "executed", "refused", "returned", "cancelled"}
@@ -176,6 +178,7 @@ def test_a_gram_of_gold_goes_from_bar_to_bar(house: House, custody: Custody) -> 
     assert [int(units) for (units,) in rows] == [GRAM]
     assert house.units(buyer.account, XAU) == held[buyer.account] + GRAM
 
+    won, revenue = house.units(buyer.account, KRW), house.units(REVENUE, KRW)
     name = f"{bar['refiner']}/{bar['serial']}/{bar['year']}"
     redeemed = _withdraw(member, "bar", "1.000", f"{name}@{uuid4().hex}")
     _reaches(custody, member, redeemed, "executed")
@@ -192,6 +195,19 @@ def test_a_gram_of_gold_goes_from_bar_to_bar(house: House, custody: Custody) -> 
     assert (_state(member, redeemed), custody.vault.shelf()) == ("completed", {})
     custody.agrees(vaults=vaults - GRAM, outside=outside)
     assert house.units(buyer.account, XAU) == held[buyer.account]
+    # The gram last traded at 190,000 won: a bar's fee, and a tenth of the value.
+    assert house.units(buyer.account, KRW) == won - (22_000 + 19_000) * WON
+    wait_until(lambda: house.units(REVENUE, KRW) > revenue, timeout_s=TIMEOUT_S)
+    custody.agrees(vaults=vaults - GRAM, outside=outside)
+    (cost,) = member.send("GET", "/v1/fees").document["withdrawals"]
+    assert (cost["withdrawal_id"], cost["fee"]) == (redeemed, "22000.0000")
+    history = member.send("GET", "/v1/balances/history", query={"limit": "3"}).document
+    moved = {(one["kind"], one["asset"], one["amount"]) for one in history["movements"]}
+    assert moved == {
+        ("withdrawal", "XAU", "-1.000"),
+        ("fee", "KRW", "-22000.0000"),
+        ("vat", "KRW", "-19000.0000"),
+    }
 
 
 def test_one_of_a_hundred_parallel_withdrawals_of_a_balance_passes(

@@ -7,6 +7,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+import requests
 
 from custody.sandbox.bank import Bank
 from exchange.demo.trader import Trader
@@ -16,6 +17,7 @@ from tests.waiting import wait_until
 
 KRW, WON = 1, 10_000
 NAME = "Eun Haneul"
+OPEN = "kb:110-555"
 TIMEOUT_S = 90
 
 
@@ -66,13 +68,13 @@ class Counter:
         )
         return str(self.file("bank_notice_receive", notice)["state"])
 
-    def withdraw(self, amount: int) -> str:
+    def withdraw(self, amount: int, destination: str = "kb:110-222-333") -> str:
         asked = {
             "client_reference": uuid4().hex,
             "kind": "cash",
             "asset": "KRW",
             "amount": str(amount),
-            "destination": "kb:110-222-333",
+            "destination": destination,
         }
         return str(self.post("/v1/withdrawals", asked)["withdrawal_id"])
 
@@ -132,11 +134,11 @@ def test_money_comes_from_the_bank_and_goes_back(house: House, counter: Counter)
     assert (found["state"], found["reason"]) == ("returned", "bank: account closed")
     counter.reaches(before + 600_000 * WON)
     history = counter.get("/v1/balances/history", asset="KRW", limit="4")["movements"]
-    assert [one["amount"] for one in history] == [
-        "100000.0000",
-        "-100000.0000",
-        "-400000.0000",
-        "1000000.0000",
+    assert [(one["kind"], one["amount"]) for one in history] == [
+        ("return", "100000.0000"),
+        ("withdrawal", "-100000.0000"),
+        ("withdrawal", "-400000.0000"),
+        ("deposit", "1000000.0000"),
     ]
 
 
@@ -159,3 +161,135 @@ def test_revenue_goes_to_the_venues_bank_account(house: House, counter: Counter)
     ((state,),) = house.query("SELECT state FROM custody_withdrawal WHERE id = %s", sweep)
     assert state == "completed"
     house.agrees()
+
+
+def _reaches_state(counter: Counter, withdrawal: str, state: str) -> dict[str, Any]:
+    """Wait until a withdrawal is in a state; return it as its member reads it."""
+    found: dict[str, Any] = {}
+
+    def reached() -> bool:
+        counter.house.stack.tend()
+        found.update(counter.get(f"/v1/withdrawals/{withdrawal}"))
+        return bool(found["state"] == state)
+
+    wait_until(reached, timeout_s=TIMEOUT_S)
+    return found
+
+
+def _carried(house: House, withdrawal: str) -> list[tuple[Any, ...]]:
+    """Return what ever left for a withdrawal: its confirmed burn and its payment order."""
+    return house.query(
+        "SELECT id FROM custody_custodyintent WHERE id = %s AND state = 'confirmed'"
+        " UNION ALL SELECT id FROM custody_paymentorder WHERE id = %s",
+        withdrawal,
+        withdrawal,
+    )
+
+
+def test_withdrawal_of_a_frozen_member_comes_back_and_goes_once_the_freeze_is_lifted(
+    house: House, counter: Counter
+) -> None:
+    account = counter.trader.account
+    counter.post("/v1/bank-accounts", {"bank": "kb", "number": "110-555", "holder_name": NAME})
+    before, banked = house.units(account, KRW), json.loads(counter.bank.balance("KRW"))["amount"]
+    house.stack.stop("clearing-signer")
+    frozen = counter.withdraw(50_000, OPEN)
+    _reaches_state(counter, frozen, "held")
+    assert house.units(account, KRW) == before - 50_000 * WON
+    house.stack.manage("demo_freeze", "--account", str(account))
+    house.stack.start("clearing-signer")
+    assert _reaches_state(counter, frozen, "returned")["reason"] == "the holder is frozen"
+    counter.reaches(before)
+    assert _carried(house, frozen) == []
+
+    ((holder,),) = house.query("SELECT holder FROM custody_account WHERE id = %s", account)
+    first, second = (counter.office.officer(role, "compliance") for role in ("grace", "henry"))
+    counter.office.decide(first, second, "compliance.unfreeze", {"holder": holder})
+    let_go = counter.withdraw(50_000, OPEN)
+    counter.answered(let_go)
+    _reaches_state(counter, let_go, "completed")
+    counter.reaches(before - 50_000 * WON)
+    assert json.loads(counter.bank.balance("KRW"))["amount"] == banked - 50_000
+    assert _carried(house, frozen) == []
+
+
+def test_withdrawal_that_custody_stops_comes_back_or_goes_as_its_officers_say(
+    house: House, counter: Counter
+) -> None:
+    account = counter.trader.account
+    before, banked = house.units(account, KRW), json.loads(counter.bank.balance("KRW"))["amount"]
+    (limit,) = [one for one in counter.get("/v1/limits")["limits"] if _withdraws_won(one)]
+    counter.office.run("limit_set", "--action", "withdraw", "--asset", "KRW", "--units", "0")
+    refused, approved = (counter.withdraw(amount, OPEN) for amount in (20_000, 30_000))
+    stopped = "SELECT 1 FROM custody_custodyintent WHERE id = %s AND error LIKE '%%two officers%%'"
+    wait_until(
+        lambda: all(house.query(stopped, one) for one in (refused, approved)), timeout_s=TIMEOUT_S
+    )
+    house.agrees()
+    first, second = (counter.office.officer(role, "custody") for role in ("carol", "dave"))
+    decide = counter.office.decide
+    decide(first, second, "custody.withdrawal_return", {"withdrawal": refused})
+    payload = {"withdrawal": approved, "account": account, "asset": KRW, "kind": "cash"}
+    payload |= {"amount_units": 30_000 * WON, "destination": OPEN}
+    decide(first, second, "custody.withdraw", payload)
+    _reaches_state(counter, refused, "returned")
+    counter.answered(approved)
+    _reaches_state(counter, approved, "completed")
+    counter.reaches(before - 30_000 * WON)
+    assert _carried(house, refused) == []
+    assert json.loads(counter.bank.balance("KRW"))["amount"] == banked - 30_000
+    units = str(int(limit["limit"].replace(".", "")))
+    counter.office.run("limit_set", "--action", "withdraw", "--asset", "KRW", "--units", units)
+
+
+def _withdraws_won(limit: dict[str, str]) -> bool:
+    return (limit["action"], limit["asset"]) == ("withdraw", "KRW")
+
+
+def test_applicant_is_admitted_by_the_worker_and_pays_in(house: House, counter: Counter) -> None:
+    name = f"Min {uuid4().hex[:8]}"
+    sent = {"legal_name": name, "kind": "person", "jurisdiction": "KR", "email": "min@example.com"}
+    base_url = house.stack.web_url
+    made = requests.post(f"{base_url}/v1/members", json=sent, timeout=30)
+    assert made.status_code == 201, made.text
+    application, bearer = (
+        made.json()["application"],
+        {"Authorization": f"Bearer {made.json()['secret']}"},
+    )
+    address = f"{base_url}/v1/members/applications/{application['application_id']}"
+    ((holder,),) = house.query(
+        "SELECT p.holder FROM members_application a JOIN compliance_party p ON p.id = a.party_id"
+        " WHERE a.id = %s",
+        application["application_id"],
+    )
+    first, second = (counter.office.officer(role, "compliance") for role in ("ida", "jan"))
+    counter.office.decide(first, second, "compliance.identify", {"holder": holder, "classes": 1})
+
+    def shown() -> dict[str, Any]:
+        house.stack.tend()
+        return dict(requests.get(address, headers=bearer, timeout=30).json())
+
+    wait_until(lambda: shown()["state"] == "admitted" and shown()["address"], timeout_s=TIMEOUT_S)
+    key = requests.post(
+        f"{address}/key", json={"scopes": ["read", "withdraw"]}, headers=bearer, timeout=30
+    ).json()
+    account = int(shown()["account"])
+    member = Trader(base_url, name, account, key["api_key"]["access_key"], key["secret"])
+
+    def instructed() -> dict[str, Any]:
+        return member.send("GET", "/v1/deposits/instructions").document
+
+    wait_until(lambda: instructed()["cash"] and instructed()["tokens"], timeout_s=TIMEOUT_S)
+    assert {one["address"] for one in instructed()["tokens"]} == {shown()["address"]}
+    notice = counter.bank.deposit(
+        number=instructed()["cash"]["number"],
+        payer=name.upper(),
+        source="kb:110-9",
+        currency="KRW",
+        amount=70_000,
+    )
+    assert counter.file("bank_notice_receive", notice)["state"] == "accepted"
+    counter.reaches(70_000 * WON, account)
+    (deposit,) = member.send("GET", "/v1/deposits").document["deposits"]
+    assert (deposit["state"], deposit["amount"]) == ("credited", "70000.0000")
+    member.close()
