@@ -1,9 +1,10 @@
-"""How many requests somebody may send: a token bucket each in Valkey, asked in one round trip.
+"""How many requests somebody may send: a token bucket each in Valkey.
 
-The same round trip uses up a nonce, so that a signed request costs one. What must not live here:
-the figures (settings.limits), who somebody is.
+One round trip asks for all requests of a moment, and uses up their nonces with it. What must not
+live here: the figures (settings.limits), who somebody is.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cache
@@ -13,23 +14,35 @@ from django.conf import settings
 from redis.commands.core import Script
 
 from exchange.api.errors import DoorCode, Problem
+from exchange.api.gathering import Gathered
 from exchange.api.valkey import key, valkey
 
-# The bucket as the generic cell rate algorithm keeps it (ITU-T I.371): one number, the moment in
+# A bucket as the generic cell rate algorithm keeps it (ITU-T I.371): one number, the moment in
 # microseconds at which it will be full again. A nonce seen before takes nothing from the bucket,
 # or else a replay would; and none is used up when the bucket is empty. No more than a whole bucket
 # is believed, so that a clock set back locks nobody out.
 _TAKE = """
-if KEYS[2] and redis.call('EXISTS', KEYS[2]) == 1 then return {-1, 0} end
 local time = redis.call('TIME')
 local now = time[1] * 1000000 + time[2]
-local interval, whole = tonumber(ARGV[1]), tonumber(ARGV[2])
-local full = tonumber(redis.call('GET', KEYS[1]) or 0)
-full = math.max(now, math.min(full, now + whole)) + interval
-if full - now > whole then return {0, full - now} end
-redis.call('SET', KEYS[1], string.format('%.0f', full), 'PX', math.ceil((full - now) / 1000))
-if KEYS[2] then redis.call('SET', KEYS[2], '', 'EX', ARGV[3]) end
-return {1, full - now}
+local taken = {}
+for i = 1, #KEYS / 2 do
+  local bucket, nonce = KEYS[2 * i - 1], KEYS[2 * i]
+  local interval, whole = tonumber(ARGV[3 * i - 2]), tonumber(ARGV[3 * i - 1])
+  if nonce ~= '' and redis.call('EXISTS', nonce) == 1 then
+    taken[i] = {-1, 0}
+  else
+    local full = tonumber(redis.call('GET', bucket) or 0)
+    full = math.max(now, math.min(full, now + whole)) + interval
+    if full - now > whole then
+      taken[i] = {0, full - now}
+    else
+      redis.call('SET', bucket, string.format('%.0f', full), 'PX', math.ceil((full - now) / 1000))
+      if nonce ~= '' then redis.call('SET', nonce, '', 'EX', ARGV[3 * i]) end
+      taken[i] = {1, full - now}
+    end
+  end
+end
+return taken
 """
 _US_PER_S = 1_000_000
 
@@ -66,31 +79,66 @@ class Standing:
         }
 
 
-def budget_take(
-    budget: Budget, owner: str, *, nonce: str | None = None, nonce_kept_s: int = 0
-) -> Standing:
-    """Take one request from an owner's budget, and use up the nonce (a Valkey key) with it.
+@dataclass(frozen=True, slots=True)
+class Take:
+    """One request from an owner's budget; `nonce`, a Valkey key, is used up with it."""
 
-    Raises `Problem` rate_limited, `Repeated`, `redis.RedisError`.
+    budget: Budget
+    owner: str
+    nonce: str = ""
+    nonce_kept_s: int = 0
+
+
+def budgets_take(takes: Sequence[Take]) -> list[Standing | Exception]:
+    """Take requests from budgets, each with what is left or why not: `Problem`, `Repeated`.
+
+    Raises `redis.RedisError`.
     """
+    names: list[str] = []
+    figures: list[int] = []
+    for take in takes:
+        interval_us, burst = _rate(take.budget)
+        names += key("budget", take.budget, take.owner), take.nonce
+        figures += interval_us, burst * interval_us, take.nonce_kept_s
+    return [
+        _standing(take.budget, taken, full_us)
+        for take, (taken, full_us) in zip(takes, _script()(names, figures), strict=True)
+    ]
+
+
+_take = Gathered("budgets", budgets_take)
+
+
+async def budget_take(
+    budget: Budget, owner: str, *, nonce: str = "", nonce_kept_s: int = 0
+) -> Standing:
+    """Take one request. Raises `Problem` rate_limited, `Repeated`, `redis.RedisError`."""
+    return await _take(Take(budget, owner, nonce, nonce_kept_s))
+
+
+def _rate(budget: Budget) -> tuple[int, int]:
+    """Return the microseconds of one request, and how many may come at once."""
     requests, seconds, burst = settings.RATE_BUDGETS[budget]
-    interval_us = seconds * _US_PER_S // requests
-    names = [key("budget", budget, owner), *([nonce] if nonce else [])]
-    taken, full_us = _script()(names, [interval_us, burst * interval_us, nonce_kept_s])
+    return seconds * _US_PER_S // requests, burst
+
+
+def _standing(budget: Budget, taken: int, full_us: int) -> Standing | Exception:
     if taken < 0:
-        raise Repeated
+        return Repeated()
+    interval_us, burst = _rate(budget)
     if not taken:
         full_us -= interval_us
     standing = Standing(burst, burst - ceil(full_us / interval_us), ceil(full_us / _US_PER_S))
-    if not taken:
-        wait_s = ceil((full_us - (burst - 1) * interval_us) / _US_PER_S)
-        raise Problem(
-            DoorCode.RATE_LIMITED,
-            f"the budget {budget} of {burst} at once and {requests} in {seconds} s is used up; "
-            f"wait {wait_s} s",
-            headers={**standing.headers(), "Retry-After": str(wait_s)},
-        )
-    return standing
+    if taken:
+        return standing
+    requests, seconds, _ = settings.RATE_BUDGETS[budget]
+    wait_s = ceil((full_us - (burst - 1) * interval_us) / _US_PER_S)
+    return Problem(
+        DoorCode.RATE_LIMITED,
+        f"the budget {budget} of {burst} at once and {requests} in {seconds} s is used up; "
+        f"wait {wait_s} s",
+        headers={**standing.headers(), "Retry-After": str(wait_s)},
+    )
 
 
 @cache

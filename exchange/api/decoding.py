@@ -60,7 +60,7 @@ def body_decode(request: Request, shape: type[Shape]) -> Shape:
         raise Problem(DoorCode.MEDIA_TYPE_UNSUPPORTED, "send Content-Type: application/json")
     try:
         text = body_read(request._request).decode("utf-8")
-        value = json.loads(text, object_pairs_hook=_object, parse_constant=_constant)
+        value = _json_decode(text)
     except RecursionError as error:
         raise Problem(DoorCode.JSON_TOO_DEEP, "the body is nested too deep") from error
     except ValueError as error:
@@ -106,3 +106,6 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is not a JSON number")
+
+
+_json_decode = json.JSONDecoder(object_pairs_hook=_object, parse_constant=_constant).decode

@@ -7,7 +7,8 @@ ever has a reference of its own in the database (a client_order_id, a client_ref
 import hashlib
 import logging
 import re
-from collections.abc import Callable
+from asyncio import shield
+from collections.abc import Awaitable, Callable
 
 import msgspec
 import redis
@@ -15,6 +16,7 @@ from django.http import HttpRequest, HttpResponse
 
 from exchange.api.decoding import body_read
 from exchange.api.errors import DoorCode, Problem
+from exchange.api.gathering import in_thread
 from exchange.api.sealing import seal, unseal
 from exchange.api.valkey import key, valkey
 
@@ -25,6 +27,8 @@ _PURPOSE = "nexus idempotent answers v1"
 KEY_PATTERN = r'^"?[A-Za-z0-9_.:-]{1,64}"?$'
 _key = re.compile(KEY_PATTERN.strip("^$"), re.ASCII)
 _KEPT_HEADERS = ("Location",)
+
+Respond = Callable[[], Awaitable[HttpResponse]]
 
 logger = logging.getLogger(__name__)
 
@@ -42,31 +46,29 @@ class _Kept(msgspec.Struct, frozen=True, array_like=True):
 _decode = msgspec.msgpack.Decoder(_Kept).decode
 
 
-def answer_once(
-    request: HttpRequest, owner: str, respond: Callable[[], HttpResponse]
-) -> HttpResponse:
+async def answer_once(request: HttpRequest, owner: str, respond: Respond) -> HttpResponse:
     """Return the answer of `respond`, or that of the same request before under the owner's key.
 
     A refusal or fault is not kept: nothing was done, and the request may be sent again. Raises
     `Problem`.
     """
-    given = request.headers.get("Idempotency-Key")
+    given = request.META.get("HTTP_IDEMPOTENCY_KEY")
     if given is None:
-        return respond()
+        return await respond()
     if not _key.fullmatch(given):
         raise Problem(
             DoorCode.IDEMPOTENCY_KEY_INVALID, "Idempotency-Key: 1 to 64 of A-Z a-z 0-9 _ . : -"
         )
-    name = key("idempotency", owner, given.strip('"'))
+    # A client that goes away stops nothing: what was begun is finished, and its answer kept.
+    return await shield(_answer_kept(request, key("idempotency", owner, given.strip('"')), respond))
+
+
+async def _answer_kept(request: HttpRequest, name: str, respond: Respond) -> HttpResponse:
     fingerprint = _fingerprint(request)
-    before = _claim(name, fingerprint)
+    before = await in_thread(_claim, name, fingerprint)
     if before is not None:
         return _replay(before, fingerprint)
-    try:
-        answer = respond()
-    except BaseException:
-        _keep(name, None)
-        raise
+    answer = await respond()
     kept = _Kept(
         fingerprint,
         answer.status_code,
@@ -74,7 +76,7 @@ def answer_once(
         {name: answer.headers[name] for name in _KEPT_HEADERS if name in answer.headers},
         answer.content,
     )
-    _keep(name, kept if answer.status_code < 400 else None)
+    await in_thread(_keep, name, kept if answer.status_code < 400 else None)
     return answer
 
 

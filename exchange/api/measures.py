@@ -55,17 +55,22 @@ def refusal_count(code: str) -> None:
     _refusal(code).inc()
 
 
+def request_observe(request: HttpRequest, response: HttpResponse, seconds: float) -> None:
+    """Note how a request was answered, and how long that took."""
+    found = request.resolver_match
+    method = str(request.method) if request.method in METHODS else "other"
+    route = found.route if found else "none"
+    _request(method, route).observe(seconds)
+    _answer(method, route, response.status_code).inc()
+
+
 def measured(handler: Handler) -> Handler:
     """Measure every request (Django middleware)."""
 
     def handle(request: HttpRequest) -> HttpResponse:
         started = perf_counter()
         response = handler(request)
-        found = request.resolver_match
-        method = request.method if request.method in METHODS else "other"
-        route = found.route if found else "none"
-        _request(method, route).observe(perf_counter() - started)
-        _answer(method, route, response.status_code).inc()
+        request_observe(request, response, perf_counter() - started)
         return response
 
     return handle

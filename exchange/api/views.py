@@ -5,8 +5,9 @@ throttles are settled once for all, and asking for them anew would take longer t
 What must not live here: any resource, or who a member is (exchange.members).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
+from inspect import iscoroutinefunction
 from typing import Any, ClassVar
 
 import msgspec
@@ -21,9 +22,11 @@ from rest_framework.views import APIView
 from exchange.api.addresses import client_address
 from exchange.api.budgets import Budget, Standing, budget_take
 from exchange.api.errors import DoorCode, Problem
+from exchange.api.gathering import in_thread
 from exchange.api.idempotency import answer_once
 from exchange.api.problems import problem_answer
 
+METHODS = ("GET", "HEAD", "POST", "PATCH", "DELETE")
 _encode = msgspec.json.Encoder().encode
 
 
@@ -34,26 +37,34 @@ class DoorView(APIView):
     takes from; one that is not named takes nothing.
     """
 
-    http_method_names = ("get", "head", "post", "patch", "delete")
+    http_method_names = tuple(method.lower() for method in METHODS)
     scopes: ClassVar[dict[str, str]] = {}
     budgets: ClassVar[dict[str, Budget]] = {}
     standing: Standing | None = None
+    view_is_async = True
 
-    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        """Admit the request, carry it out, and answer whatever comes of it."""
+    async def dispatch(  # type: ignore[override]
+        self, request: HttpRequest, *args: Any, **kwargs: Any
+    ) -> HttpResponse:
+        """Admit the request, carry it out, and answer whatever comes of it.
+
+        A method that is no coroutine may block: it is called in a thread.
+        """
         self.request = Request(request)
         try:
             handler = self._handler(request)
-            owner = self.admit(self.request)
+            owner = await self.admit(self.request)
 
-            def respond() -> HttpResponse:
+            async def respond() -> HttpResponse:
                 try:
-                    return _plain(handler(self.request, *args, **kwargs))
+                    if iscoroutinefunction(handler):
+                        return _plain(await handler(self.request, *args, **kwargs))
+                    return _plain(await in_thread(handler, self.request, *args, **kwargs))
                 except Exception as error:  # noqa: BLE001  (every fault has its document)
                     return problem_answer(error, request)
 
             once = request.method == "POST"
-            answer = answer_once(request, owner, respond) if once else respond()
+            answer = await (answer_once(request, owner, respond) if once else respond())
         except Exception as error:  # noqa: BLE001
             answer = problem_answer(error, request)
         if self.standing:
@@ -61,7 +72,7 @@ class DoorView(APIView):
                 answer.headers[name] = value
         return answer
 
-    def admit(self, request: Request) -> str:
+    async def admit(self, request: Request) -> str:
         """Let the request in or raise `Problem`; return on whose behalf it comes."""
         raise NotImplementedError
 
@@ -70,14 +81,16 @@ class DoorView(APIView):
         """The request's method; HEAD is a GET."""
         return "GET" if self.request.method == "HEAD" else str(self.request.method)
 
-    def _handler(self, request: HttpRequest) -> Callable[..., HttpResponseBase]:
-        if request.method not in self.allowed_methods:
+    def _handler(self, request: HttpRequest) -> Callable[..., Any]:
+        handler: Callable[..., Any] | None = None
+        if request.method in METHODS:
+            handler = getattr(self, request.method.lower(), None)
+        if handler is None:
             raise Problem(
                 DoorCode.METHOD_NOT_ALLOWED,
                 f"{str(request.method)[:16]!a} is not possible here",
                 headers={"Allow": ", ".join(self.allowed_methods)},
             )
-        handler: Callable[..., HttpResponseBase] = getattr(self, request.method.lower())
         return handler
 
 
@@ -88,14 +101,21 @@ class PublicView(DoorView):
     permission_classes = ()
     budgets = {"GET": Budget.PUBLIC}
 
-    def admit(self, request: Request) -> str:
+    async def admit(self, request: Request) -> str:
         """Take from the address's budget; to read is allowed while that cannot be asked."""
         owner = client_address(request.META)
         budget = self.budgets.get(self.method)
         if budget:
             with suppress(*(() if budget == Budget.SIGN_UP else (redis.RedisError,))):
-                self.standing = budget_take(budget, owner)
+                self.standing = await budget_take(budget, owner)
         return f"address:{owner}"
+
+
+def json_answer(data: Any, status: int, headers: Mapping[str, str]) -> HttpResponse:
+    """Return a shape as it goes out."""
+    return HttpResponse(
+        _encode(data), status=status, content_type="application/json", headers=headers
+    )
 
 
 def _plain(answer: HttpResponseBase) -> HttpResponse:
@@ -103,12 +123,5 @@ def _plain(answer: HttpResponseBase) -> HttpResponse:
     if not isinstance(answer, Response):
         assert isinstance(answer, HttpResponse)
         return answer
-    plain = HttpResponse(
-        b"" if answer.data is None else _encode(answer.data),
-        status=answer.status_code,
-        content_type=answer.content_type or "application/json",
-    )
-    for name, value in answer.headers.items():
-        if name != "Content-Type":
-            plain.headers[name] = value
-    return plain
+    headers = {name: value for name, value in answer.headers.items() if name != "Content-Type"}
+    return json_answer(answer.data, answer.status_code, headers)

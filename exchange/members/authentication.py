@@ -7,6 +7,7 @@ up by a request that is refused before. What must not live here: what a member m
 import hmac
 import re
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -22,6 +23,7 @@ from exchange.api.addresses import address_within, client_address
 from exchange.api.budgets import Budget, Repeated, Standing, budget_take
 from exchange.api.decoding import body_read
 from exchange.api.errors import DoorCode, Problem
+from exchange.api.gathering import Gathered
 from exchange.api.valkey import key
 from exchange.members.models import MemberState
 from exchange.members.secrets import secret_open
@@ -66,21 +68,21 @@ class _StoredKey:
     principal: Principal
 
 
-def request_authenticate(request: Request, budget: Budget) -> tuple[Principal, Standing]:
+async def request_authenticate(request: Request, budget: Budget) -> tuple[Principal, Standing]:
     """Return who sent the request, and what is left of the member's budget. Raises `Problem`.
 
     Refused attempts take from the public budget of their address.
     """
     try:
         token = _token(request.META.get("HTTP_AUTHORIZATION", ""))
-        stored = _key_find(token.claims.access_key)
+        stored = await _key_find(token.claims.access_key)
         _claims_check(request, token, stored.secret)
         _key_check(request, stored)
-        return stored.principal, _admit(token.claims, stored.principal, budget)
+        return stored.principal, await _admit(token.claims, stored.principal, budget)
     except Problem as problem:
         if problem.status == 401:
             with suppress(redis.RedisError):
-                budget_take(Budget.PUBLIC, client_address(request.META))
+                await budget_take(Budget.PUBLIC, client_address(request.META))
         raise
 
 
@@ -102,39 +104,60 @@ def _refuse(code: DoorCode, detail: str) -> Never:
 
 
 # Building this by the ORM takes longer than answering it.
-_KEY_SQL = """
-    SELECT k.secret_sealed, k.scopes, k.revoked_at IS NOT NULL, k.expires_at, k.networks,
-           m.id, m.account_id, m.state
-    FROM members_apikey k JOIN members_member m ON m.id = k.member_id WHERE k.access_key = %s
+_KEYS_SQL = """
+    SELECT k.access_key, k.secret_sealed, k.scopes, k.revoked_at IS NOT NULL, k.expires_at,
+           k.networks, m.id, m.account_id, m.state
+    FROM members_apikey k JOIN members_member m ON m.id = k.member_id WHERE k.access_key = ANY(%s)
 """
 _keys: dict[str, _StoredKey] = {}
 
 
-def _key_find(access_key: str) -> _StoredKey:
+async def _key_find(access_key: str) -> _StoredKey:
     """Return a key, read at most `KEY_KEPT_S` ago. Raises `Problem`; unknown ones are not kept."""
     stored = _keys.get(access_key)
-    if stored is not None and time.monotonic() - stored.read_at < KEY_KEPT_S:
-        return stored
-    row = None
-    if access_key.isascii() and access_key.isalnum():
-        with connection.cursor() as cursor:
-            cursor.execute(_KEY_SQL, [access_key])
-            row = cursor.fetchone()
-    if row is None:
+    if stored is None or time.monotonic() - stored.read_at > KEY_KEPT_S:
+        stored = await _key_read(access_key)
+    if stored is None:
         _refuse(DoorCode.ACCESS_KEY_UNKNOWN, "no such access key")
-    sealed, scopes, revoked, expires_at, networks, member_id, account, state = row
+    return stored
+
+
+def _keys_read(access_keys: Sequence[str]) -> list[_StoredKey | None]:
+    wanted = {each for each in access_keys if each.isascii() and each.isalnum()}
+    with connection.cursor() as cursor:
+        cursor.execute(_KEYS_SQL, [list(wanted)])
+        found = {row[0]: _stored_key(*row) for row in cursor.fetchall()}
     if len(_keys) >= KEYS_KEPT_MAX:
         _keys.clear()
-    stored = _keys[access_key] = _StoredKey(
+    _keys.update(found)
+    return [found.get(each) for each in access_keys]
+
+
+_key_read = Gathered("keys", _keys_read)
+
+
+def _stored_key(
+    access_key: str,
+    sealed: bytes,
+    scopes: list[str],
+    revoked: bool,
+    expires_at: datetime | None,
+    networks: list[str],
+    member_id: int,
+    account: int,
+    state: str,
+) -> _StoredKey:
+    before = _keys.get(access_key)
+    return _StoredKey(
         read_at=time.monotonic(),
-        secret=secret_open(access_key, bytes(sealed)),
+        # A key's secret never changes, and to open it takes longer than to read the row.
+        secret=before.secret if before else secret_open(access_key, bytes(sealed)),
         revoked=revoked,
         expires_at=expires_at,
         networks=tuple(networks),
         member_state=state,
         principal=Principal(member_id, account, frozenset(scopes), access_key),
     )
-    return stored
 
 
 def _key_check(request: Request, stored: _StoredKey) -> None:
@@ -179,11 +202,12 @@ def _claims_check(request: Request, token: Token, secret: str) -> None:
         _refuse(DoorCode.TOKEN_MALFORMED, "nonce must be a UUID or 16 to 64 of A-Z a-z 0-9 _ -")
 
 
-def _admit(claims: Claims, principal: Principal, budget: Budget) -> Standing:
+async def _admit(claims: Claims, principal: Principal, budget: Budget) -> Standing:
     """Use the nonce once, for good, within the budget; without Valkey nobody gets in."""
     nonce = key("nonce", claims.access_key, claims.nonce)
     try:
-        return budget_take(budget, str(principal.account), nonce=nonce, nonce_kept_s=NONCE_KEPT_S)
+        owner = str(principal.account)
+        return await budget_take(budget, owner, nonce=nonce, nonce_kept_s=NONCE_KEPT_S)
     except Repeated:
         _refuse(DoorCode.NONCE_REPLAYED, "this nonce was used before; sign again with another")
     except redis.RedisError as error:

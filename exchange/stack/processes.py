@@ -72,9 +72,9 @@ STEPS: tuple[Step, ...] = (
 WORKER_OPTIONS = ("--concurrency=2", "--loglevel=INFO", "--without-gossip", "--without-mingle")
 WEB_OPTIONS = (
     f"--bind={WEB_ADDRESS}",
-    "--workers=2",
-    "--worker-class=exchange.web_worker.LingeringWorker",
-    "--threads=12",
+    "--workers=1",
+    "--worker-class=asgi",
+    "--asgi-lifespan=off",
     "--preload",
     "--keep-alive=30",
     "--no-control-socket",
@@ -120,7 +120,7 @@ ROWS: tuple[Row, ...] = (
     ),
     Row(
         name="web",
-        argv=module("gunicorn", "exchange.wsgi:application", *WEB_OPTIONS),
+        argv=module("gunicorn", "exchange.asgi:application", *WEB_OPTIONS),
         level=2,
         needs=("postgres", "valkey"),
         trusted_with=("secret_key",),

@@ -4,10 +4,12 @@ Nothing is written here: records come from the engine's events (projector.py). W
 here: HTTP, decimal strings.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from time import perf_counter
 
 from exchange.api.errors import Problem
+from exchange.api.gathering import attempt
 from exchange.api.measures import ack_observe
 from exchange.trading import selectors
 from exchange.trading.projection import OrderRecord, order_accepted, order_change, orders_of
@@ -32,19 +34,35 @@ class Placed:
     created: bool
 
 
-def order_place(*, command: PlaceOrder) -> Placed:
-    """Place an order, or return the same one that stands under this client order id.
+def orders_place(commands: Sequence[PlaceOrder]) -> list[Placed | OrderRepeated | Exception]:
+    """Place orders, in order: each is new, or the same that stands under its client order id.
 
-    Raises `Problem` with the engine's refusal, `EngineUnavailable`.
+    One that the engine placed before may not be written down yet: `order_repeated` waits for it.
+    What cannot be placed is a `Problem` with the engine's refusal. Raises `EngineUnavailable`.
     """
+    if not commands:
+        return []
     # The engine remembers an id for a trade date; the unique index behind this read, for ever.
-    stored = selectors.order_find_by_client_id(command.account, command.client_order_id)
-    if stored is not None:
-        return Placed(_same(stored, command), created=False)
-    answer = _send(command)
-    first = answer.events[0]
+    stored = selectors.orders_find_by_client_id(
+        [(command.account, command.client_order_id) for command in commands]
+    )
+    new = [command for command, found in zip(commands, stored, strict=True) if found is None]
+    answers = iter(_send_many(new) if new else ())
+    return [
+        attempt(_placed, next(answers)) if found is None else attempt(_same, found, command)
+        for command, found in zip(commands, stored, strict=True)
+    ]
+
+
+def order_repeated(account: int, repeated: OrderRepeated) -> Placed:
+    """Return the order that stands under a client order id already. Raises `Problem`."""
+    return Placed(selectors.order_get(account, repeated.order_id), created=False)
+
+
+def _placed(answer: Answer) -> Placed | OrderRepeated:
+    first = _accepted(answer).events[0]
     if isinstance(first, OrderRepeated):
-        return Placed(selectors.order_get(command.account, first.order_id), created=False)
+        return first
     assert isinstance(first, OrderAccepted), f"unexpected answer {first}"
     order = order_accepted(first, answer.time_ns)
     for event in answer.events[1:]:
@@ -58,8 +76,8 @@ def order_amend(
 ) -> tuple[OrderRecord, OrderAmended]:
     """Amend a resting order to a new price and open quantity; it may trade at once.
 
-    Returns what is known of the order then, and the engine's word on priority. Raises as
-    `order_place`.
+    Returns what is known of the order then, and the engine's word on priority. Raises
+    `Problem` with the engine's refusal, `EngineUnavailable`.
     """
     answer = _send(AmendOrder(order.account, order.order_id, price_ticks, quantity_lots))
     amended = next(event for event in answer.events if isinstance(event, OrderAmended))
@@ -70,7 +88,7 @@ def order_amend(
 
 
 def order_cancel(*, account: int, order_id: int) -> tuple[OrderCancelled, int]:
-    """Cancel a resting order; return the event and its time in ns. Raises as `order_place`."""
+    """Cancel a resting order; return the event and its time in ns. Raises as `order_amend`."""
     answer = _send(CancelOrder(account, order_id))
     cancelled = next(event for event in answer.events if isinstance(event, OrderCancelled))
     return cancelled, answer.time_ns
@@ -83,16 +101,27 @@ def orders_cancel(*, account: int, instrument: int = 0) -> list[int]:
 
 
 def _send(command: AnyCommand) -> Answer:
+    return _accepted(_send_many([command])[0])
+
+
+def _send_many(commands: Sequence[AnyCommand]) -> list[Answer]:
     sent_at = perf_counter()
-    answer = engine().send(command)
-    ack_observe(command, perf_counter() - sent_at)
+    answers = engine().send_many(commands)
+    seconds = perf_counter() - sent_at
+    for command in commands:
+        ack_observe(command, seconds)
+    return answers
+
+
+def _accepted(answer: Answer) -> Answer:
+    """Return an answer that is no refusal. Raises `Problem`."""
     first = answer.events[0]
     if isinstance(first, Refused):
         raise Problem(first.code, first.detail)
     return answer
 
 
-def _same(stored: OrderRecord, command: PlaceOrder) -> OrderRecord:
+def _same(stored: OrderRecord, command: PlaceOrder) -> Placed:
     """Return the stored order if the command would place the same. Raises `Problem`."""
     placed = (
         stored.instrument,
@@ -120,4 +149,4 @@ def _same(stored: OrderRecord, command: PlaceOrder) -> OrderRecord:
             f"client_order_id {command.client_order_id} was used for order {stored.order_id} with "
             "other content",
         )
-    return stored
+    return Placed(stored, created=False)

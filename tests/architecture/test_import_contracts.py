@@ -32,7 +32,7 @@ BREACHES = [
     ("engine-knows-no-framework", "matching/order.py", "import django"),
     ("chain-alone-imports-web3", "settlement/errors.py", "import web3"),
     ("chain-alone-imports-web3", "exchange/apps.py", "from web3 import Web3"),
-    ("signers-alone-import-eth-account", "exchange/wsgi.py", "import eth_account"),
+    ("signers-alone-import-eth-account", "exchange/asgi.py", "import eth_account"),
     ("signers-alone-import-eth-account", "settlement/models.py", "from eth_account import Account"),
     ("models-of-compliance", "custody/models.py", "from compliance.models import User"),
     ("models-of-custody", "settlement/models.py", "import custody.models"),

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 REPOSITORY = Path(__file__).parents[2]
-WEB = "import exchange.wsgi; from django.urls import get_resolver; get_resolver().reverse_dict"
+WEB = "import exchange.asgi; from django.urls import get_resolver; get_resolver().reverse_dict"
 
 SIGNER = "import django; django.setup(); import custody.signer, settlement.chain.client"
 

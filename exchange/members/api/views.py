@@ -24,9 +24,10 @@ class MemberView(DoorView):
         "DELETE": Budget.WRITE,
     }
 
-    def admit(self, request: Request) -> str:
+    async def admit(self, request: Request) -> str:
         """Verify who sends the request and that the key has the scope. Raises `Problem`."""
-        self.principal, self.standing = request_authenticate(request, self.budgets[self.method])
+        budget = self.budgets[self.method]
+        self.principal, self.standing = await request_authenticate(request, budget)
         needed = self.scopes[self.method]
         if needed not in self.principal.scopes:
             raise Problem(DoorCode.SCOPE_MISSING, f"this key lacks the scope {needed}")

@@ -1,12 +1,17 @@
 """Orders, fills and balances of a member, each view one service or selector."""
 
+from collections.abc import Sequence
+
+from django.http import HttpResponse
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from exchange.api.budgets import Budget
 from exchange.api.decoding import NoQuery, body_decode, query_decode
+from exchange.api.gathering import Gathered, attempt, in_thread
 from exchange.api.pages import PageQuery, next_cursor
 from exchange.api.schema import documented
+from exchange.api.views import json_answer
 from exchange.listings.selectors import assets
 from exchange.members.api.views import MemberView
 from exchange.members.scopes import Scope
@@ -15,6 +20,8 @@ from exchange.trading.api import serializers, shapes
 from exchange.trading.projection import FillRecord, OrderRecord
 from matching.client import engine
 from matching.protocol import queries
+from matching.protocol.commands import PlaceOrder
+from matching.protocol.events import OrderRepeated
 from settlement.selectors import settled_sequence
 
 BUDGETS = {
@@ -55,15 +62,12 @@ class OrdersView(MemberView):
         status=201,
         also=(200,),
     )
-    def post(self, request: Request) -> Response:
+    async def post(self, request: Request) -> HttpResponse:
         query_decode(request, NoQuery)
-        command = serializers.place_command(self.account, body_decode(request, shapes.PlaceOrder))
-        placed = services.order_place(command=command)
-        return Response(
-            serializers.order_show(placed.order),
-            status=201 if placed.created else 200,
-            headers={"Location": f"/v1/orders/{placed.order.order_id}"},
-        )
+        answer = await _place((self.account, body_decode(request, shapes.PlaceOrder)))
+        if isinstance(answer, OrderRepeated):
+            answer = await in_thread(_repeated_show, self.account, answer)
+        return answer
 
     @documented(
         "cancel_orders",
@@ -164,6 +168,35 @@ class OrderFillsView(MemberView):
             limit=query.limit,
         )
         return _fills(self.account, records, query.limit)
+
+
+def _orders_place(
+    wishes: Sequence[tuple[int, shapes.PlaceOrder]],
+) -> list[HttpResponse | OrderRepeated | Exception]:
+    """Place what accounts wish for: all the orders of a moment."""
+    commands = [attempt(serializers.place_command, *wish) for wish in wishes]
+    placed = iter(
+        services.orders_place([each for each in commands if isinstance(each, PlaceOrder)])
+    )
+    found = [next(placed) if isinstance(each, PlaceOrder) else each for each in commands]
+    return [_placed_show(each) if isinstance(each, services.Placed) else each for each in found]
+
+
+_place = Gathered[tuple[int, shapes.PlaceOrder], HttpResponse | OrderRepeated](
+    "orders", _orders_place
+)
+
+
+def _repeated_show(account: int, repeated: OrderRepeated) -> HttpResponse:
+    return _placed_show(services.order_repeated(account, repeated))
+
+
+def _placed_show(placed: services.Placed) -> HttpResponse:
+    return json_answer(
+        serializers.order_show(placed.order),
+        status=201 if placed.created else 200,
+        headers={"Location": f"/v1/orders/{placed.order.order_id}"},
+    )
 
 
 def _amend(order: OrderRecord, body: shapes.AmendOrder) -> Response:

@@ -7,7 +7,7 @@ import redis
 
 from exchange.api import budgets
 from exchange.api import valkey as venue_valkey
-from exchange.api.budgets import Budget, Repeated, budget_take
+from exchange.api.budgets import Budget, Repeated, Standing, Take, budgets_take
 from exchange.api.errors import DoorCode, Problem
 from exchange.api.valkey import key
 from tests.exchange.conftest import Trader, Venue
@@ -21,6 +21,25 @@ def figures(settings: Any, valkey: redis.Redis) -> Any:
     budgets._script.cache_clear()
     settings.RATE_BUDGETS = dict(settings.RATE_BUDGETS)
     return settings.RATE_BUDGETS
+
+
+def budget_take(budget: Budget, owner: str, nonce: str = "", nonce_kept_s: int = 0) -> Standing:
+    """Take one request, alone."""
+    (left,) = budgets_take([Take(budget, owner, nonce, nonce_kept_s)])
+    if isinstance(left, Exception):
+        raise left
+    return left
+
+
+def test_one_moment_takes_in_order_and_a_nonce_once(figures: Any) -> None:
+    figures["order"] = (1, 60, 2)
+    one = Take(Budget.ORDER, "1", key("nonce", "NX1", "a" * 16), 60)
+    other = Take(Budget.ORDER, "1")
+    first, again, second, third = budgets_take([one, one, other, other])
+    assert isinstance(first, Standing) and first.remaining == 1
+    assert isinstance(again, Repeated)
+    assert isinstance(second, Standing) and second.remaining == 0
+    assert isinstance(third, Problem) and third.code == DoorCode.RATE_LIMITED
 
 
 def test_budget_is_refused_when_its_burst_is_used_up(figures: Any) -> None:

@@ -17,6 +17,7 @@ from matching.protocol.codec import StreamEntry
 from matching.protocol.commands import PlaceOrder
 from matching.protocol.events import OrderAccepted
 from matching.protocol.queries import GetOpenOrders, OpenOrders
+from matching.protocol.refusals import Refusal
 from matching.protocol.units import OrderKind, SelfTradePrevention, Side, TimeInForce
 from tests.exchange.flows import Flow, entries_of
 
@@ -120,7 +121,7 @@ def test_old_client_order_id_is_answered_from_the_record_when_the_engine_has_for
         quantity_lots=stored.placed_quantity_lots,
         self_trade_prevention=SelfTradePrevention(stored.self_trade_prevention),
     )
-    assert services.order_place(command=command) == services.Placed(stored, created=False)
+    assert services.orders_place([command]) == [services.Placed(stored, created=False)]
     other = PlaceOrder(*(*[getattr(command, name) for name in command.__struct_fields__][:7], 21))
-    with pytest.raises(Problem, match="client_order_id_reused"):
-        services.order_place(command=other)
+    (refused,) = services.orders_place([other])
+    assert isinstance(refused, Problem) and refused.code == Refusal.CLIENT_ORDER_ID_REUSED
