@@ -60,6 +60,8 @@ class Stream:
         self._client: Any = redis.Redis.from_url(
             redis_url, socket_timeout=TIMEOUT_S + block_ms / 1_000, socket_connect_timeout=TIMEOUT_S
         )
+        # Of its own: what a client does around a call takes longer than to add a small entry.
+        self._publishing: Any = None
         self._instance = instance
         self._block_ms = block_ms
         self.name = stream_name(instance)
@@ -112,14 +114,14 @@ class Stream:
 
     def publish(self, epoch: int, entries: Sequence[StreamEntry]) -> list[Exception | None]:
         """Add entries; return for each None, `AlreadyBehind` or another error."""
-        pipeline = self._client.pipeline(transaction=False)
-        for entry in entries:
-            place = Place(epoch, entry.last_sequence)
-            pipeline.execute_command(*self._add(place, _ENTRY, encode(entry)))
-        answers = pipeline.execute(raise_on_error=False)
-        return [
-            _translated(answer) if isinstance(answer, Exception) else None for answer in answers
+        if self._publishing is None:
+            self._publishing = self._client.connection_pool.get_connection()
+        connection = self._publishing
+        calls = [
+            self._add(Place(epoch, entry.last_sequence), _ENTRY, encode(entry)) for entry in entries
         ]
+        connection.send_packed_command(connection.pack_commands(calls))
+        return [_outcome(connection) for _ in calls]
 
     def trim(self, place: Place) -> None:
         """Drop (roughly) the entries below a place."""
@@ -137,6 +139,9 @@ class Stream:
 
     def close(self) -> None:
         """Close the connections."""
+        if self._publishing is not None:
+            self._client.connection_pool.release(self._publishing)
+            self._publishing = None
         self._client.close()
 
     def _add(self, place: Place, field: bytes, value: bytes) -> tuple[str | bytes, ...]:
@@ -153,6 +158,14 @@ class Stream:
         if _FENCE in fields:
             return Found(at, int(fields[_FENCE]), None)
         return Found(at, at.sequence, stream_entry_decode(fields[_ENTRY]))
+
+
+def _outcome(connection: Any) -> Exception | None:
+    try:
+        connection.read_response()
+    except ResponseError as error:
+        return _translated(error)
+    return None
 
 
 def _translated(error: Exception) -> Exception:

@@ -18,7 +18,7 @@ STREAM_COMMANDS_MAX = 500_000
 ENTRY_COMMANDS_MAX = 1_000
 ENTRIES_PER_CALL = 64
 # A call costs as much as a small batch, and those come by the hundred a second: some share a call.
-GATHER_S = 0.008
+GATHER_S = 0.01
 RETRY_S = 0.5
 TRIM_S = 2.0
 
