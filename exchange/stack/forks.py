@@ -17,7 +17,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Self
@@ -116,8 +116,9 @@ class ForkServer:
         cwd: Path,
         death_signal: int,
         output: int,
+        errors: int,
     ) -> Forked:
-        """Run Python's argument vector in a forked child of ours, writing to descriptor `output`.
+        """Run Python's argument vector in a forked child of ours, writing to these descriptors.
 
         Raises StackError when the server dies of it.
         """
@@ -133,7 +134,7 @@ class ForkServer:
             "death_signal": int(death_signal),
         }
         try:
-            socket.send_fds(self._requests, [json.dumps(request).encode()], [output])
+            socket.send_fds(self._requests, [json.dumps(request).encode()], [output, errors])
             pid = int(self._requests.recv(32) or b"0")
         except OSError as error:
             raise StackError(
@@ -184,7 +185,7 @@ def _serve(requests: socket.socket) -> list[str]:
     assert threading.active_count() == 1, "a thread does not survive a fork"
     gc.freeze()  # so that the children's collectors leave shared pages alone
     while True:
-        message, descriptors, _, _ = socket.recv_fds(requests, REQUEST_BYTES_MAX, 1)
+        message, descriptors, _, _ = socket.recv_fds(requests, REQUEST_BYTES_MAX, 2)
         if not message:
             return []
         between = os.fork()
@@ -192,15 +193,16 @@ def _serve(requests: socket.socket) -> list[str]:
             if os.fork():
                 os._exit(0)  # which leaves the child to the supervisor
             request = json.loads(message)
-            _settle(request, descriptors[0], supervisor)
+            _settle(request, descriptors, supervisor)
             with requests:
                 requests.send(str(os.getpid()).encode())
             return list(request["argv"])
         os.waitpid(between, 0)
-        os.close(descriptors[0])
+        for descriptor in descriptors:
+            os.close(descriptor)
 
 
-def _settle(request: Mapping[str, Any], output: int, supervisor: int) -> None:
+def _settle(request: Mapping[str, Any], descriptors: Iterable[int], supervisor: int) -> None:
     """Make the forked child what a process started by the supervisor would be."""
     for _ in range(ADOPTION_MS_MAX):
         if os.getppid() == supervisor:
@@ -209,9 +211,9 @@ def _settle(request: Mapping[str, Any], output: int, supervisor: int) -> None:
     die_with_parent(request["death_signal"], supervisor)()
     os.setsid()
     _libc.prctl(PR_SET_NAME, request["name"].encode())
-    os.dup2(output, 1)
-    os.dup2(output, 2)
-    os.close(output)
+    for number, descriptor in enumerate(descriptors, 1):
+        os.dup2(descriptor, number)
+        os.close(descriptor)
     os.chdir(request["cwd"])
     os.environ.clear()
     os.environ.update(request["env"])

@@ -72,6 +72,7 @@ class Process:
                     cwd=program.cwd,
                     death_signal=program.death_signal,
                     output=output.fileno(),
+                    errors=output.fileno(),
                 )
                 if program.forked
                 else _start(program, output)

@@ -12,6 +12,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from signal import SIGKILL, Signals
+from tempfile import TemporaryFile
 from typing import Self
 
 from exchange.stack.chain import lane_fund, loopback_port
@@ -173,16 +174,24 @@ class Stack:
 
         Raises StackError, with what it printed, when it fails and `check` is set.
         """
-        done = subprocess.run(
-            manage(*arguments),
-            env={**self.env, **(env or {})},
-            cwd=REPOSITORY,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=STEP_TIMEOUT_S,
-            check=False,
-        )
+        argv = manage(*arguments)
+        with TemporaryFile("w+") as output, TemporaryFile("w+") as errors:
+            process = self._forks.fork(
+                argv,
+                name=arguments[0],
+                env={**self.env, **(env or {})},
+                cwd=REPOSITORY,
+                death_signal=SIGKILL,
+                output=output.fileno(),
+                errors=errors.fileno(),
+            )
+            try:
+                status = process.wait(STEP_TIMEOUT_S)
+            finally:
+                process.send_signal(SIGKILL)
+            output.seek(0)
+            errors.seek(0)
+            done = subprocess.CompletedProcess(argv, status, output.read(), errors.read())
         if check and done.returncode:
             raise StackError(f"manage.py {arguments[0]} failed:\n{done.stdout}{done.stderr}")
         return done

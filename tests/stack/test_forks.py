@@ -41,6 +41,7 @@ def forked(server: ForkServer, folder: Path, code: str, *arguments: str) -> Fork
             cwd=folder,
             death_signal=signal.SIGKILL,
             output=output.fileno(),
+            errors=output.fileno(),
         )
 
 
