@@ -6,7 +6,10 @@ What must not live here: what is asked.
 import asyncio
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from functools import partial
+from queue import SimpleQueue
+from threading import Thread
 from typing import Generic, ParamSpec, TypeVar
 
 from django.db import connection
@@ -16,6 +19,9 @@ THREADS = 8
 Given = ParamSpec("Given")
 Question = TypeVar("Question")
 Answer = TypeVar("Answer")
+
+_Asked = tuple[Question, asyncio.Future[Answer]]
+_Call = tuple[asyncio.AbstractEventLoop, list[_Asked[Question, Answer]]]
 
 _threads = ThreadPoolExecutor(THREADS, "door")
 
@@ -48,37 +54,55 @@ class Gathered(Generic[Question, Answer]):
     def __init__(
         self, name: str, ask: Callable[[Sequence[Question]], Sequence[Answer | Exception]]
     ) -> None:
+        self._name = name
         self._ask = ask
-        self._thread = ThreadPoolExecutor(1, name)
-        self._waiting: list[tuple[Question, asyncio.Future[Answer]]] = []
-        self._asking: asyncio.Task[None] | None = None
+        self._waiting: list[_Asked[Question, Answer]] = []
+        self._calls: SimpleQueue[_Call[Question, Answer]] = SimpleQueue()
+        self._thread: Thread | None = None
+        self._under_way = False
 
     async def __call__(self, question: Question) -> Answer:
         """Return the answer, or raise the exception, that `ask` gives to the question."""
         loop = asyncio.get_running_loop()
         future: asyncio.Future[Answer] = loop.create_future()
         self._waiting.append((question, future))
-        if self._asking is None:
-            self._asking = loop.create_task(self._ask_all())
+        if not self._under_way:
+            self._under_way = True
+            loop.call_soon(self._call, loop)
         return await future
 
-    async def _ask_all(self) -> None:
-        loop = asyncio.get_running_loop()
-        while asked := self._waiting:
-            self._waiting = []
-            questions = [question for question, _ in asked]
-            found = await loop.run_in_executor(
-                self._thread, attempt, _connected, self._ask, questions
-            )
+    def _call(self, loop: asyncio.AbstractEventLoop) -> None:
+        # An executor makes a dozen objects a call for what a queue does.
+        if self._thread is None:
+            self._thread = Thread(target=self._serve, name=self._name, daemon=True)
+            self._thread.start()
+        asked, self._waiting = self._waiting, []
+        self._under_way = bool(asked)
+        if asked:
+            self._calls.put((loop, asked))
+
+    def _serve(self) -> None:
+        while True:
+            loop, asked = self._calls.get()
+            found = attempt(_connected, self._ask, [question for question, _ in asked])
             answers = [found] * len(asked) if isinstance(found, Exception) else found
-            for (_, future), answer in zip(asked, answers, strict=True):
-                if future.done():
-                    continue  # whoever asked has gone
-                if isinstance(answer, Exception):
-                    future.set_exception(answer)
-                else:
-                    future.set_result(answer)
-        self._asking = None
+            with suppress(RuntimeError):  # the loop was closed: nobody waits any more
+                loop.call_soon_threadsafe(self._give, loop, asked, answers)
+
+    def _give(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        asked: list[_Asked[Question, Answer]],
+        answers: Sequence[Answer | Exception],
+    ) -> None:
+        for (_, future), answer in zip(asked, answers, strict=True):
+            if future.done():
+                continue  # whoever asked has gone
+            if isinstance(answer, Exception):
+                future.set_exception(answer)
+            else:
+                future.set_result(answer)
+        self._call(loop)
 
 
 def _connected(function: Callable[..., Answer], *args: object, **kwargs: object) -> Answer:
