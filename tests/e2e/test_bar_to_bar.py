@@ -183,6 +183,19 @@ def test_a_gram_of_gold_goes_from_bar_to_bar(house: House, custody: Custody) -> 
     redeemed = _withdraw(member, "bar", "1.000", f"{name}@{uuid4().hex}")
     _reaches(custody, member, redeemed, "executed")
     custody.agrees(vaults=vaults, outside=outside)
+    _released(custody)
+    assert (_state(member, redeemed), custody.vault.shelf()) == ("completed", {})
+    custody.agrees(vaults=vaults - GRAM, outside=outside)
+    assert house.units(buyer.account, XAU) == held[buyer.account]
+    # The gram last traded at 190,000 won: a bar's fee, and a tenth of the value.
+    assert house.units(buyer.account, KRW) == won - (22_000 + 19_000) * WON
+    wait_until(lambda: house.units(REVENUE, KRW) > revenue, timeout_s=TIMEOUT_S)
+    custody.agrees(vaults=vaults - GRAM, outside=outside)
+    _charged(member, redeemed)
+
+
+def _released(custody: Custody) -> None:
+    """Wait for custody's signed orders, and bring them to the vault and its word back."""
     orders: list[Any] = []
 
     def ordered() -> bool:
@@ -192,15 +205,12 @@ def test_a_gram_of_gold_goes_from_bar_to_bar(house: House, custody: Custody) -> 
     wait_until(ordered, timeout_s=TIMEOUT_S)
     released = {"releases": [custody.vault.release(order) for order in orders]}
     custody.manage_file("vault_releases_receive", released)
-    assert (_state(member, redeemed), custody.vault.shelf()) == ("completed", {})
-    custody.agrees(vaults=vaults - GRAM, outside=outside)
-    assert house.units(buyer.account, XAU) == held[buyer.account]
-    # The gram last traded at 190,000 won: a bar's fee, and a tenth of the value.
-    assert house.units(buyer.account, KRW) == won - (22_000 + 19_000) * WON
-    wait_until(lambda: house.units(REVENUE, KRW) > revenue, timeout_s=TIMEOUT_S)
-    custody.agrees(vaults=vaults - GRAM, outside=outside)
+
+
+def _charged(member: Trader, withdrawal: str) -> None:
+    """Assert that a gram's bar, fee and VAT are what the member paid last."""
     (cost,) = member.send("GET", "/v1/fees").document["withdrawals"]
-    assert (cost["withdrawal_id"], cost["fee"]) == (redeemed, "22000.0000")
+    assert (cost["withdrawal_id"], cost["fee"]) == (withdrawal, "22000.0000")
     history = member.send("GET", "/v1/balances/history", query={"limit": "3"}).document
     moved = {(one["kind"], one["asset"], one["amount"]) for one in history["movements"]}
     assert moved == {
