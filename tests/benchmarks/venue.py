@@ -28,7 +28,7 @@ from tests.waiting import wait_until
 # Base units of every asset that every account begins with.
 UNITS = 10**14
 CALLS_PER_POST = 250
-ADMITTED_AT_ONCE = 25
+ADMITTED_AT_ONCE = 75
 FOUNDING_S = 900
 _direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
