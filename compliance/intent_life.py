@@ -89,14 +89,14 @@ def intents_executable(
     rows: QuerySet[AnyIntent], *, body: str, limit: int
 ) -> list[ExecutableIntent]:
     """Return signed intents that are due and far enough from their deadline, oldest first."""
-    chain = ChainAddresses.objects.filter(body=body).first()
-    if chain is None:
-        return []
     due = rows.filter(
         state=IntentState.SIGNED,
         due_at__lte=timezone.now(),
         deadline__gt=int(time.time()) + DEADLINE_MARGIN_S,
-    )
+    ).order_by("created_at")[:limit]
+    chain = ChainAddresses.objects.filter(body=body).first() if due else None
+    if chain is None:
+        return []
     return [
         ExecutableIntent(
             id=intent.id,
@@ -109,7 +109,7 @@ def intents_executable(
             deadline=intent.deadline,
             signature=bytes(intent.signature or b""),
         )
-        for intent in due.order_by("created_at")[:limit]
+        for intent in due
     ]
 
 

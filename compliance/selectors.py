@@ -73,7 +73,7 @@ def acts_list(*, body: str | None = None, state: str | None = None, limit: int =
 
 def acts_due(body: str, *, limit: int = 100) -> list[Act]:
     """Return approved acts of a body that wait for execution, oldest first."""
-    rows = _acts().filter(body=body, state=Act.State.APPROVED, due_at__lte=timezone.now())
+    rows = Act.objects.filter(body=body, state=Act.State.APPROVED, due_at__lte=timezone.now())
     return list(rows.order_by("due_at")[:limit])
 
 

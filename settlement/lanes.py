@@ -12,6 +12,7 @@ from functools import cache
 
 from django.conf import settings
 from django.db import transaction
+from django.db.models import Q
 from django.utils import timezone
 
 from matching.protocol.faults import crash_point
@@ -140,9 +141,14 @@ def lane_advance(name: str) -> bool:
         if paying is None:
             raise LaneUnavailable(f"lane {name} does not exist: run `manage.py chain_deploy`")
         used = client.nonce_read(node(), paying.address, "latest")
-        final = client.nonce_read(node(), paying.address, "finalized")
-        _used_resolve(paying, used, final)
-        _free_resend(paying, used)
+        open_or_free = Q(state__in=(*UNDER_WAY, TransactionState.MINED)) | Q(nonce__gte=used)
+        if (
+            used > paying.next_nonce
+            or ChainTransaction.objects.filter(open_or_free, lane=paying).exists()
+        ):
+            final = client.nonce_read(node(), paying.address, "finalized")
+            _used_resolve(paying, used, final)
+            _free_resend(paying, used)
     return True
 
 
