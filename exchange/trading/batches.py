@@ -37,8 +37,11 @@ class Cycle:
         self._due_at = 0.0
 
     def step(self) -> int:
-        """Do what can be done now; return how many proposals were handed over."""
-        if time.monotonic() >= self._due_at:
+        """Do what can be done now; return how many proposals were handed over.
+
+        A cycle that finds a batch under way begins when that is title, not a whole cycle later.
+        """
+        if time.monotonic() >= self._due_at and clearing.open_batch() is None:
             self._due_at = time.monotonic() + self._cycle_s
             batch_propose()
         signed = BatchProposal.objects.filter(state=BatchProposalState.SIGNED)

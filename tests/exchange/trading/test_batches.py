@@ -127,6 +127,16 @@ def test_unwound_range_is_proposed_again_under_another_number(flow: Flow) -> Non
     assert list(states) == ["replaced", "submitted"]
 
 
+def test_due_cycle_begins_when_the_batch_before_has_ended(flow: Flow) -> None:
+    batches.batch_hand_over(batch_id=propose_and_sign().batch_id)
+    cycle = batches.Cycle(cycle_s=3_600)
+    cycle.step()
+    assert BatchProposal.objects.count() == 1
+    Batch.objects.update(state="unwound")
+    cycle.step()
+    assert BatchProposal.objects.count() == 2
+
+
 def test_batch_ends_between_commands_when_there_are_many_fills(
     flow: Flow, monkeypatch: pytest.MonkeyPatch
 ) -> None:
