@@ -74,7 +74,7 @@ def body_decode(request: Request, shape: type[Shape]) -> Shape:
 def query_decode(request: Request, shape: type[Shape]) -> Shape:
     """Decode the query into `shape`. Raises `Problem` also for one unknown or given twice."""
     values: dict[str, str | int] = {}
-    for name, given in request.query_params.lists():
+    for name, given in request.query_params.lists() if request.META["QUERY_STRING"] else ():
         text = given[0]
         if len(given) != 1 or len(text) > PARAMETER_CHARACTERS_MAX or not text.isprintable():
             raise Problem(DoorCode.PARAMETER_INVALID, f"give {name!a} once, short and printable")

@@ -5,14 +5,12 @@ order rules (those are the engine's), anything that writes a journal.
 """
 
 from matching.client.address import EngineAddress, engine_address
-from matching.client.asynchronous import AsyncEngineClient
 from matching.client.connection import EngineClient, EngineUnavailable, engine
 from matching.client.follow import FollowFailed, follow
 from matching.client.heartbeat import beat, heartbeat_name
 from matching.client.lag import waiting_since_ns
 
 __all__ = [
-    "AsyncEngineClient",
     "EngineAddress",
     "EngineClient",
     "EngineUnavailable",

@@ -47,7 +47,7 @@ def test_what_is_asked_meanwhile_goes_with_the_next_call() -> None:
         first = asyncio.ensure_future(said("a"))
         await asyncio.to_thread(begun.wait, 10)
         others = [asyncio.ensure_future(said(word)) for word in "bcd"]
-        await asyncio.sleep(0)
+        await asyncio.wait(others, timeout=0)
         others[1].cancel()
         go_on.set()
         return [await first, await others[0], await others[2]]
