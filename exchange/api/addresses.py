@@ -37,6 +37,18 @@ def address_within(address: str, networks: Iterable[str]) -> bool:
     return any(_within(found, _network(text)) for text in networks)
 
 
+def network_within(text: str, networks: Iterable[str]) -> bool:
+    """Return whether a network lies in one of the networks; what is none does not."""
+    try:
+        found = ip_network(text)
+    except ValueError:
+        return False
+    return any(
+        found.version == other.version and found.subnet_of(other)  # type: ignore[arg-type]
+        for other in map(_network, networks)
+    )
+
+
 def _within(address: IPv4Address | IPv6Address, network: IPv4Network | IPv6Network) -> bool:
     return address.version == network.version and address in network
 

@@ -3,6 +3,7 @@
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from exchange.api.addresses import network_within
 from exchange.api.decoding import NoQuery, body_decode, query_decode
 from exchange.api.errors import DoorCode, Problem
 from exchange.api.schema import documented
@@ -27,7 +28,7 @@ class ApiKeysView(MemberView):
 
     @documented(
         "create_api_key",
-        "Make an API key with some of the scopes of the key in use",
+        "Make an API key that may do no more than the key in use, from no more networks, no longer",
         body=shapes.CreateKey,
         answer=shapes.NewApiKey,
         status=201,
@@ -35,18 +36,28 @@ class ApiKeysView(MemberView):
     def post(self, request: Request) -> Response:
         query_decode(request, NoQuery)
         body = body_decode(request, shapes.CreateKey)
+        used = selectors.api_key_get(account=self.account, access_key=self.principal.access_key)
         beyond = set(body.scopes) - self.principal.scopes
         if beyond:
             raise Problem(
                 DoorCode.SCOPE_MISSING, f"this key lacks the scopes {', '.join(sorted(beyond))}"
             )
+        networks = body.networks or used.networks
+        if used.networks and not all(network_within(each, used.networks) for each in networks):
+            raise Problem(
+                DoorCode.SCOPE_MISSING, f"this key is bound to {', '.join(used.networks)}"
+            )
+        expires_at = body.expires_at or used.expires_at
+        if used.expires_at and expires_at and expires_at > used.expires_at:
+            expiry = moment_format(used.expires_at)
+            raise Problem(DoorCode.SCOPE_MISSING, f"this key expires at {expiry}")
         key, secret = services.api_key_create(
             account=self.account,
             scopes=body.scopes,
             actor=f"api_key:{self.principal.access_key}",
             label=body.label,
-            networks=body.networks,
-            expires_at=body.expires_at,
+            networks=networks,
+            expires_at=expires_at,
         )
         return Response(shapes.NewApiKey(key_show(key), secret), status=201)
 

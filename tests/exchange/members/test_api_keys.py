@@ -66,6 +66,26 @@ def test_key_is_refused_when_it_would_be_more_than_the_key_in_use(keyholder: Tra
     assert keyholder.get("/v1/api-keys") == before
 
 
+def test_key_that_is_bound_makes_keys_bound_within(keyholder: Trader) -> None:
+    bound = make(
+        keyholder,
+        scopes=["read", "keys"],
+        networks=["127.0.0.0/8"],
+        expires_at="2099-01-01T00:00:00Z",
+    )
+    wider = ({"networks": ["0.0.0.0/0"]}, {"expires_at": "2099-01-01T00:00:01Z"})
+    for wish in wider:
+        answer = bound.send("POST", "/v1/api-keys", {"scopes": ["read"]} | wish)
+        assert (answer.status, answer.code) == (403, "scope_missing"), answer
+    made = bound.send("POST", "/v1/api-keys", {"scopes": ["read"]}).json["api_key"]
+    assert made["networks"] == ["127.0.0.0/8"]
+    assert made["expires_at"].startswith("2099-01-01T00:00:00")
+    narrower = make(bound, networks=["127.0.0.1/32"], expires_at="2098-01-01T00:00:00Z")
+    assert narrower.send("GET", "/v1/orders").status == 200
+    for key in (narrower.access_key, made["access_key"], bound.access_key):
+        keyholder.send("DELETE", f"/v1/api-keys/{key}")
+
+
 def test_key_of_another_member_is_not_found(venue: Venue, keyholder: Trader) -> None:
     other = venue.trader()
     answer = keyholder.send("DELETE", f"/v1/api-keys/{other.access_key}")
