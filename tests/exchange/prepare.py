@@ -26,7 +26,7 @@ from custody import services as custody
 from exchange.listings import services as listings
 from exchange.listings.defaults import default_listings
 from exchange.members import services as members
-from exchange.members.models import Member
+from exchange.members.models import ApiKey, Member
 from matching.protocol.units import InstrumentClass, Phase
 
 ACTOR = "process:tests"
@@ -107,10 +107,10 @@ def keys_prepare(account: int) -> dict[str, dict[str, Any]]:
         "every": key_prepare(account, ["read", "trade", "withdraw", "keys"]),
         "keys": key_prepare(account, ["read", "trade", "keys"]),
         "revoked": key_prepare(account, ["read", "trade"]),
-        "expired": key_prepare(
-            account, ["read"], expires_at=timezone.now() + timedelta(milliseconds=50)
-        ),
+        "expired": key_prepare(account, ["read"]),
     }
+    expired = ApiKey.objects.filter(access_key=keys["expired"]["access_key"])
+    expired.update(expires_at=timezone.now() - timedelta(seconds=1))
     members.api_key_revoke(access_key=keys["revoked"]["access_key"], actor=ACTOR)
     return keys
 
