@@ -76,15 +76,14 @@ def order_amend(
 ) -> tuple[OrderRecord, OrderAmended]:
     """Amend a resting order to a new price and open quantity; it may trade at once.
 
-    Returns what is known of the order then, and the engine's word on priority. Raises
-    `Problem` with the engine's refusal, `EngineUnavailable`.
+    Returns its record with the amendment written, which the order as read before may not tell:
+    it may have traded since. Raises `Problem` with the engine's refusal, or projection_behind when
+    the order is amended and the record late; `EngineUnavailable`.
     """
     answer = _send(AmendOrder(order.account, order.order_id, price_ticks, quantity_lots))
     amended = next(event for event in answer.events if isinstance(event, OrderAmended))
-    for event in answer.events:
-        if order.order_id in orders_of(event):
-            order_change(order, event, answer.sequence, answer.time_ns)
-    return order, amended
+    selectors.projection_await(answer.sequence)
+    return selectors.order_get(order.account, order.order_id), amended
 
 
 def order_cancel(*, account: int, order_id: int) -> tuple[OrderCancelled, int]:

@@ -120,6 +120,16 @@ def test_amendment_trades_when_it_crosses(trader: Trader, other: Trader) -> None
     other.send("DELETE", target)
 
 
+def test_amendment_tells_what_was_traded_just_before(trader: Trader, other: Trader) -> None:
+    order = trader.place("sell", "100000", "0.05")
+    other.place("buy", "100000", "0.02")
+    target = f"/v1/orders/{order['order_id']}"
+    amended = trader.send("PATCH", target, {"price": "100000", "quantity": "0.01"}).json["order"]
+    told = [amended[f"{name}quantity"] for name in ("", "filled_", "remaining_")]
+    assert told == ["0.03", "0.02", "0.01"]
+    trader.send("DELETE", target)
+
+
 def test_cancelled_order_frees_what_it_held(trader: Trader) -> None:
     order = trader.place("sell", "105000", "1.00")
     target = f"/v1/orders/{order['order_id']}"
