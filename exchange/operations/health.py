@@ -53,6 +53,7 @@ PROCESSES = (
     "custody-signer",
     "compliance-signer",
     "worker",
+    "venue-worker",
     "beat",
     "web",
 )

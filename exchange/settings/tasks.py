@@ -25,6 +25,12 @@ CELERY_TASK_REJECT_ON_WORKER_LOST = True
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_TIMEZONE = "UTC"
+# What never asks the chain stands in a line of its own, with a worker of its own: a node that hangs
+# may hold up clearing and custody, not the market's phases.
+CELERY_TASK_ROUTES = {
+    "compliance.*": {"queue": "venue"},
+    "venue.*": {"queue": "venue"},
+}
 # Every body's sweeper, whatever was woken or lost; a sweep that waited too long is left out. The
 # number is the seconds between two.
 SWEEPS = {

@@ -61,6 +61,15 @@ def _signer(body: str) -> Row:
     )
 
 
+def _worker(queue: str, *, concurrency: int) -> tuple[str, ...]:
+    """Return the arguments of a Celery worker that takes from one queue (settings.tasks)."""
+    return module(
+        *("celery", "-A", "exchange.celery", "worker", f"--queues={queue}"),
+        *(f"--hostname={queue}@%h", f"--concurrency={concurrency}", "--loglevel=INFO"),
+        *("--without-gossip", "--without-mingle"),
+    )
+
+
 STEPS: tuple[Step, ...] = (
     Step(name="migrate", needs=("postgres",)),
     Step(name="signer_init", needs=PARTS),
@@ -69,7 +78,6 @@ STEPS: tuple[Step, ...] = (
     Step(name="chain_deploy", needs=PARTS),
 )
 
-WORKER_OPTIONS = ("--concurrency=2", "--loglevel=INFO", "--without-gossip", "--without-mingle")
 WEB_OPTIONS = (
     f"--bind={WEB_ADDRESS}",
     "--workers=1",
@@ -106,10 +114,16 @@ ROWS: tuple[Row, ...] = (
     *(_signer(body) for body in BODIES),
     Row(
         name="worker",
-        argv=module("celery", "-A", "exchange.celery", "worker", *WORKER_OPTIONS),
+        argv=_worker("celery", concurrency=2),
         level=2,
         needs=PARTS,
         trusted_with=("secret_key", "lane_key"),
+    ),
+    Row(
+        name="venue-worker",
+        argv=_worker("venue", concurrency=1),
+        level=2,
+        needs=("postgres", "valkey"),
     ),
     Row(
         name="beat",
