@@ -89,8 +89,6 @@ class ForkServer:
 
     def start(self) -> None:
         """Let it begin to load; the first fork waits until that is done."""
-        # What the server's children leave behind becomes ours, and so do they.
-        _libc.prctl(PR_SET_CHILD_SUBREAPER, 1)
         self._requests, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._requests.settimeout(FORK_TIMEOUT_S)
         with theirs, open(self._log, "ab") as log:
@@ -133,6 +131,8 @@ class ForkServer:
             "cwd": str(cwd),
             "death_signal": int(death_signal),
         }
+        # Only for so long: whoever else loses its parent is not ours to wait for.
+        _libc.prctl(PR_SET_CHILD_SUBREAPER, 1)
         try:
             socket.send_fds(self._requests, [json.dumps(request).encode()], [output, errors])
             pid = int(self._requests.recv(32) or b"0")
@@ -140,6 +140,8 @@ class ForkServer:
             raise StackError(
                 f"the fork server does not answer: {error} (see {self._log})"
             ) from None
+        finally:
+            _libc.prctl(PR_SET_CHILD_SUBREAPER, 0)
         if not pid:
             raise StackError(f"the fork server died of starting {name} (see {self._log})")
         return Forked(pid)

@@ -155,13 +155,16 @@ def test_nothing_is_requeued_when_there_is_no_such_dead_letter(
 def test_account_is_listed_when_nobody_has_prepared_it_for_long(
     chain: None, engine_client: EngineClient, carol: Desk
 ) -> None:
+    # Other tests' accounts may have become old meanwhile.
+    before = counts(QUEUES)["custody.account"]
     account = services.account_open(holder=8_400_000)
-    assert counts(QUEUES)["custody.account"] == 0
+    assert counts(QUEUES)["custody.account"] == before
     Account.objects.filter(pk=account.pk).update(
         opened_at=timezone.now() - timedelta(seconds=UNREADY_S + 1)
     )
-    assert [(each["kind"], each["id"]) for each in _listed()] == [
-        ("custody.account", str(account.pk))
+    assert counts(QUEUES)["custody.account"] == before + 1
+    assert ("custody.account", str(account.pk)) in [
+        (each["kind"], each["id"]) for each in _listed()
     ]
     _requeue("custody.account", account.pk, carol)
     assert AuditRecord.objects.filter(subject=f"custody.account:{account.pk}").exists()
