@@ -18,7 +18,6 @@ from custody.catalogue import CASH
 from custody.errors import NotYet
 from custody.models import REVENUE, CustodyIntent, Withdrawal, WithdrawalCharge
 from custody.services.crediting import engine_credit
-from custody.services.retries import put_off
 from matching.client import engine
 from matching.protocol.queries import GetInstruments, Instruments
 
@@ -134,8 +133,3 @@ def charge_credit(*, withdrawal_id: UUID) -> None:
         locked = locks.charge_lock(withdrawal_id)
         locked.state, locked.closed_at = State.CREDITED, locked.closed_at or timezone.now()
         locked.save(update_fields=["state", "closed_at"])
-
-
-def charge_retry(withdrawal_id: UUID) -> None:
-    """Leave a credit that failed to the sweeper, later each time."""
-    put_off(WithdrawalCharge.objects.filter(pk=withdrawal_id))

@@ -27,7 +27,6 @@ from custody.models import (
 )
 from custody.services.issuance import mint_intent
 from custody.services.payments import deposit_payment_request
-from custody.services.retries import put_off
 
 BODY = "custody"
 MINT_TASK = "custody.cash_deposit_mint"
@@ -111,11 +110,6 @@ def cash_deposit_mint(*, notice_id: str) -> None:
             amount_units=units,
             intent=mint_intent(account, deposit.asset, BANK_NOTICE, deposit.pk, units),
         )
-
-
-def cash_deposit_retry(notice_id: str) -> None:
-    """Leave a deposit that must wait to the sweeper, later each time."""
-    put_off(CashDeposit.objects.filter(pk=notice_id))
 
 
 def deposit_accept_act(act_id: UUID, payload: dict[str, Any]) -> dict[str, Any]:

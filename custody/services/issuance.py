@@ -24,7 +24,6 @@ from custody.models import (
     VaultReceipt,
 )
 from custody.services.crediting import engine_credit
-from custody.services.retries import put_off
 from custody.trade_dates import trade_date
 from matching.protocol.faults import crash_point
 
@@ -160,11 +159,6 @@ def issuance_credit(*, issuance_id: int) -> None:
             subject=f"issuance:{issuance_id}",
             detail={"account": issuance.account_id, "sequence": sequence},
         )
-
-
-def issuance_retry(issuance_id: int) -> None:
-    """Leave a credit that failed to the sweeper, later each time."""
-    put_off(Issuance.objects.filter(pk=issuance_id))
 
 
 _EVIDENCE: dict[str, type[Evidence]] = {

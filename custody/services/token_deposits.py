@@ -12,7 +12,6 @@ from custody import locks, selectors
 from custody.errors import Conflict, NotFound, NotYet
 from custody.models import TokenDeposit
 from custody.services.crediting import engine_credit
-from custody.services.retries import put_off
 from matching.protocol.faults import crash_point
 
 BODY = "custody"
@@ -97,11 +96,6 @@ def token_deposit_credit(*, deposit_id: int) -> None:
         locked.state, locked.engine_sequence = TokenDeposit.State.CREDITED, sequence
         locked.save(update_fields=["state", "engine_sequence"])
         _audit(locked, "token_deposit.credited")
-
-
-def token_deposit_retry(deposit_id: int) -> None:
-    """Leave a credit that failed to the sweeper, later each time."""
-    put_off(TokenDeposit.objects.filter(pk=deposit_id))
 
 
 def _audit(deposit: TokenDeposit, action: str) -> None:

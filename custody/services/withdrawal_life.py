@@ -1,7 +1,6 @@
 """The states of a withdrawal, each change kept with its due time and audited; decides nothing."""
 
 from typing import Any
-from uuid import UUID
 
 from django.utils import timezone
 
@@ -9,7 +8,6 @@ from compliance import services as compliance
 from compliance.wake import wake
 from custody.models import Withdrawal
 from custody.services.charges import charge_move, charge_void
-from custody.services.retries import put_off
 
 BODY = "custody"
 ADVANCE_TASK = "custody.withdrawal_advance"
@@ -64,8 +62,3 @@ def audit(withdrawal: Withdrawal, action: str, detail: dict[str, Any]) -> None:
         subject=f"withdrawal:{withdrawal.pk}",
         detail=detail,
     )
-
-
-def withdrawal_retry(withdrawal_id: UUID) -> None:
-    """Leave a step that failed to the sweeper, later each time."""
-    put_off(Withdrawal.objects.filter(pk=withdrawal_id))
