@@ -179,7 +179,9 @@ def _orders_place(
         services.orders_place([each for each in commands if isinstance(each, PlaceOrder)])
     )
     found = [next(placed) if isinstance(each, PlaceOrder) else each for each in commands]
-    return [_placed_show(each) if isinstance(each, services.Placed) else each for each in found]
+    return [
+        attempt(_placed_show, each) if isinstance(each, services.Placed) else each for each in found
+    ]
 
 
 _place = Gathered[tuple[int, shapes.PlaceOrder], HttpResponse | OrderRepeated](
