@@ -45,10 +45,13 @@ def _alive(**given: Any) -> None:
     beat()
 
 
-def _begun(**given: Any) -> None:
-    """Let every sweep's time run from now: the next one may never come."""
-    now = str(time.time())
-    _attempt(lambda: valkey().hset(key("sweeps"), mapping=dict.fromkeys(SWEEPS, now)))
+def _begun(sender: Any = None, **given: Any) -> None:
+    """Let the time of every sweep that this worker takes run from now: the next may never come."""
+    amqp = sender.app.amqp
+    mine = amqp.queues.consume_from
+    taken = [name for name in SWEEPS if amqp.router.route({}, name)["queue"].name in mine]
+    clocks: Any = dict.fromkeys(taken, str(time.time()))
+    _attempt(lambda: valkey().hset(key("sweeps"), mapping=clocks))
 
 
 def _succeeded(sender: Any = None, **given: Any) -> None:

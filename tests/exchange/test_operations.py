@@ -1,14 +1,18 @@
 """Health and metrics of the shared venue: who may look, what is named, what is counted."""
 
+import time
 from pathlib import Path
 
 import pytest
+import redis
 from django.test import RequestFactory
 from prometheus_client.parser import text_string_to_metric_families
 from pytest_django import Settings
 
 from exchange.operations.access import operator_admitted
+from exchange.settings.tasks import SWEEPS
 from matching.client.heartbeat import ALIVE_S
+from tests.conftest import StackFactory
 from tests.exchange.conftest import Trader, Venue
 from tests.waiting import wait_until
 
@@ -121,3 +125,22 @@ def test_killed_process_and_its_lag_are_named_until_it_is_back(
     wait_until(lambda: venue.send("GET", "/health").status == 200)
     followers = ("GET", "/health")
     wait_until(lambda: venue.send(*followers).json["followers"]["projector"]["lag"] == 0)
+
+
+def test_stall_of_one_worker_still_shows_when_the_other_is_started_again(
+    new_stack: StackFactory,
+) -> None:
+    stack = new_stack(processes=("venue-worker",), setup=())
+    name, hour_ago = f"nexus:{stack.instance.identity}:sweeps", time.time() - 3600
+    with redis.Redis.from_url(stack.urls["REDIS_URL"]) as client:
+
+        def begun() -> set[str]:
+            ages: dict[bytes, bytes] = client.hgetall(name)  # type: ignore[assignment]
+            return {each.decode() for each, at in ages.items() if float(at) > hour_ago}
+
+        taken = {each for each in SWEEPS if each.split(".")[0] in ("venue", "compliance")}
+        wait_until(lambda: begun() == taken)
+        client.hset(name, mapping=dict.fromkeys(SWEEPS, hour_ago))
+        assert begun() == set()
+        stack.restart("venue-worker")
+        wait_until(lambda: begun() == taken)
