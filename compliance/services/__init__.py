@@ -28,7 +28,8 @@ from compliance.services.parties import (
     party_apply,
     registry_intents_request,
 )
-from compliance.services.sweep import attempt, sweep
+from compliance.services.retries import attempt, carry_on, put_off
+from compliance.services.sweep import sweep
 
 __all__ = [
     "act_approve",
@@ -45,6 +46,7 @@ __all__ = [
     "attempt",
     "audit_append",
     "audit_hash",
+    "carry_on",
     "chain_addresses_set",
     "eligibility_apply",
     "intent_confirmed",
@@ -54,6 +56,7 @@ __all__ = [
     "officer_create",
     "officer_deactivate",
     "party_apply",
+    "put_off",
     "registry_intents_request",
     "signer_key_set",
     "sweep",

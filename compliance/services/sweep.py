@@ -1,14 +1,12 @@
 """Finds what is due and was not woken."""
 
-import logging
-from collections.abc import Callable
 from functools import partial
 
 from compliance import selectors
 from compliance.services.acts import act_retry
 from compliance.services.parties import act_execute, eligibility_apply
+from compliance.services.retries import attempt
 
-logger = logging.getLogger(__name__)
 SWEEP_LIMIT = 100
 
 
@@ -27,13 +25,3 @@ def sweep() -> int:
         tried += 1
         attempt(partial(eligibility_apply, party_id=party_id))
     return tried
-
-
-def attempt(step: Callable[[], object]) -> str:
-    """Run one due step; return what failed, or nothing."""
-    try:
-        step()
-    except Exception as error:  # noqa: BLE001  (one broken row must not stop the others)
-        logger.warning("%s: %s", step, error)
-        return f"{type(error).__name__}: {error}"
-    return ""

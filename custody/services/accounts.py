@@ -12,7 +12,6 @@ from custody import locks, selectors
 from custody.errors import Conflict, Invalid
 from custody.models import Account, CustodyIntent
 from custody.services.banking import virtual_account_open
-from custody.services.retries import put_off
 from matching.client import engine
 from matching.protocol.commands import OpenAccount
 from matching.protocol.events import AccountOpened
@@ -115,7 +114,9 @@ def account_address_set(*, number: int, address: str, attestation: bytes) -> Non
 
 def account_retry(number: int) -> None:
     """Leave an account that is not ready to the sweeper, later each time, after the others."""
-    put_off(Account.objects.filter(Q(engine_sequence=None) | Q(registered_at=None), pk=number))
+    compliance.put_off(
+        Account.objects.filter(Q(engine_sequence=None) | Q(registered_at=None), pk=number)
+    )
 
 
 def account_registered(number: int) -> None:

@@ -7,7 +7,6 @@ from custody.models import CashDeposit
 from custody.services.banking import virtual_account_open, virtual_accounts_missing
 from custody.services.deposits import cash_deposit_mint
 from custody.services.payments import payments_missing, withdrawal_payment_request
-from custody.services.retries import carry_on
 
 
 def cash_sweep(limit: int) -> int:
@@ -16,7 +15,7 @@ def cash_sweep(limit: int) -> int:
     accepted = CashDeposit.objects.filter(state=CashDeposit.State.ACCEPTED, issuance=None)
     for number in numbers:
         compliance.attempt(partial(virtual_account_open, number=number))
-    minted = carry_on(accepted, cash_deposit_mint, "notice_id", limit)
+    minted = compliance.carry_on(accepted, cash_deposit_mint, "notice_id", limit)
     for withdrawal_id in burned:
         compliance.attempt(partial(withdrawal_payment_request, withdrawal_id=withdrawal_id))
     return len(numbers) + minted + len(burned)

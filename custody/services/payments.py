@@ -20,7 +20,6 @@ from custody.cash_documents import (
 from custody.errors import Conflict, EvidenceInvalid, NotFound, NotYet
 from custody.models import BankAccount, CashDeposit, Issuance, PaymentOrder, Withdrawal
 from custody.services.issuance import mint_intent
-from custody.services.retries import put_off
 from custody.services.withdrawing import withdrawal_complete, withdrawal_reverse
 
 BODY = "custody"
@@ -91,7 +90,7 @@ def payments_missing(limit: int) -> list[UUID]:
 def payment_defer(order_id: UUID, *, error: str) -> None:
     """Note why the signer refused; it looks again later, for its policy may have grown."""
     due = PaymentOrder.objects.filter(pk=order_id, state=PaymentOrder.State.DUE)
-    put_off(due, error=error[:500])
+    compliance.put_off(due, error=error[:500])
 
 
 def payment_signed(order_id: UUID, signature: bytes) -> bool:

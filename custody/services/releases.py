@@ -13,7 +13,6 @@ from compliance import services as compliance
 from custody import evidence, locks, selectors
 from custody.errors import Conflict, EvidenceInvalid, NotFound
 from custody.models import ReleaseDue, VaultRelease, Withdrawal
-from custody.services.retries import put_off
 from custody.services.withdrawal_life import BODY, audit, move
 
 SEND_LIMIT = 1000
@@ -45,7 +44,7 @@ def release_signed(withdrawal_id: UUID, signature: bytes) -> bool:
 
 def release_defer(withdrawal_id: UUID, *, error: str) -> None:
     """Note why the signer refused; it looks again later."""
-    put_off(ReleaseDue.objects.filter(pk=withdrawal_id), error=error)
+    compliance.put_off(ReleaseDue.objects.filter(pk=withdrawal_id), error=error)
 
 
 def releases_send() -> list[dict[str, Any]]:

@@ -13,7 +13,6 @@ from custody.services.acts import act_execute
 from custody.services.cash_sweep import cash_sweep
 from custody.services.charges import charge_credit
 from custody.services.issuance import issuance_credit
-from custody.services.retries import carry_on
 from custody.services.token_deposits import token_deposit_credit
 from custody.services.withdrawing import withdrawal_advance
 
@@ -38,9 +37,9 @@ def sweep() -> int:
     confirmed = TokenDeposit.objects.filter(state=TokenDeposit.State.CONFIRMED)
     return (
         tried
-        + carry_on(minted, issuance_credit, "issuance_id", SWEEP_LIMIT)
-        + carry_on(withdrawals, withdrawal_advance, "withdrawal_id", SWEEP_LIMIT)
-        + carry_on(moved, charge_credit, "withdrawal_id", SWEEP_LIMIT)
+        + compliance.carry_on(minted, issuance_credit, "issuance_id", SWEEP_LIMIT)
+        + compliance.carry_on(withdrawals, withdrawal_advance, "withdrawal_id", SWEEP_LIMIT)
+        + compliance.carry_on(moved, charge_credit, "withdrawal_id", SWEEP_LIMIT)
         + cash_sweep(SWEEP_LIMIT)
-        + carry_on(confirmed, token_deposit_credit, "deposit_id", SWEEP_LIMIT)
+        + compliance.carry_on(confirmed, token_deposit_credit, "deposit_id", SWEEP_LIMIT)
     )

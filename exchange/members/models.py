@@ -65,7 +65,10 @@ class ApiKey(models.Model):
 
 
 class Application(models.Model):
-    """A wish to become a member, and the hash of the secret that its sender alone has."""
+    """A wish to become a member, and the hash of the secret that its sender alone has.
+
+    Once its party is identified the admission is tried when `due_at` has come.
+    """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     party = models.OneToOneField("compliance.Party", models.PROTECT, related_name="+")
@@ -75,6 +78,9 @@ class Application(models.Model):
     member = models.OneToOneField(Member, models.PROTECT, related_name="+", null=True)
     first_key = models.OneToOneField(ApiKey, models.PROTECT, related_name="+", null=True)
     applied_at = models.DateTimeField(default=timezone.now)
+    due_at = models.DateTimeField(default=timezone.now)
+    attempts = models.PositiveIntegerField(default=0)
+    error = models.TextField(blank=True)
 
     class Meta:
         constraints = [
@@ -85,7 +91,7 @@ class Application(models.Model):
         ]
         indexes = [
             models.Index(
-                name="members_application_pending", fields=["applied_at"], condition=Q(member=None)
+                name="members_application_pending", fields=["due_at"], condition=Q(member=None)
             ),
         ]
 

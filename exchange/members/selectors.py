@@ -4,6 +4,8 @@ import hashlib
 import hmac
 from uuid import UUID
 
+from django.db.models import QuerySet
+
 from compliance.errors import NotFound
 from exchange.members.models import ApiKey, Application, Member
 
@@ -44,10 +46,9 @@ def application_get(*, application_id: UUID, secret: str) -> Application:
     return found
 
 
-def applications_admissible(limit: int) -> list[UUID]:
-    """Return applications whose party is identified and not yet a member, oldest first."""
-    rows = Application.objects.filter(member=None, party__state="identified")
-    return list(rows.order_by("applied_at").values_list("id", flat=True)[:limit])
+def applications_admissible() -> QuerySet[Application]:
+    """Return applications whose party is identified and not yet a member."""
+    return Application.objects.filter(member=None, party__state="identified")
 
 
 def secret_hash(secret: str) -> bytes:

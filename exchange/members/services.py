@@ -2,7 +2,6 @@
 
 from collections.abc import Collection
 from datetime import datetime, timedelta
-from functools import partial
 from uuid import UUID
 
 from django.core.exceptions import ValidationError
@@ -27,6 +26,7 @@ API_KEYS_MAX = 50
 NETWORKS_MAX = 20
 EXPIRY_MAX = timedelta(days=36_525)
 ADMIT_LIMIT = 100
+ADMIT_TASK = "venue.applications_admit"
 
 
 @transaction.atomic
@@ -58,15 +58,15 @@ def application_submit(
 
 
 def applications_admit() -> int:
-    """Admit everyone whom compliance has identified since; return how many were tried."""
-    found = selectors.applications_admissible(ADMIT_LIMIT)
-    for application_id in found:
-        compliance.attempt(partial(_application_admit, application_id))
-    return len(found)
+    """Admit everyone whom compliance has identified and whose turn it is; return how many tried."""
+    waiting = selectors.applications_admissible()
+    return compliance.carry_on(
+        waiting, _application_admit, "application_id", ADMIT_LIMIT, error="error"
+    )
 
 
 @transaction.atomic
-def _application_admit(application_id: UUID) -> None:
+def _application_admit(*, application_id: UUID) -> None:
     application = application_lock(application_id)
     assert application is not None, f"application {application_id} is gone"
     if application.member is not None:

@@ -135,7 +135,7 @@ def test_stall_of_one_worker_still_shows_when_the_other_is_started_again(
     with redis.Redis.from_url(stack.urls["REDIS_URL"]) as client:
 
         def begun() -> set[str]:
-            ages: dict[bytes, bytes] = client.hgetall(name)  # type: ignore[assignment]
+            ages: dict[bytes, bytes] = client.hgetall(name)
             return {each.decode() for each, at in ages.items() if float(at) > hour_ago}
 
         taken = {each for each in SWEEPS if each.split(".")[0] in ("venue", "compliance")}

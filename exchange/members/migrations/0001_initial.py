@@ -161,12 +161,15 @@ class Migration(migrations.Migration):
                     ),
                 ),
                 ("applied_at", models.DateTimeField(default=django.utils.timezone.now)),
+                ("due_at", models.DateTimeField(default=django.utils.timezone.now)),
+                ("attempts", models.PositiveIntegerField(default=0)),
+                ("error", models.TextField(blank=True)),
             ],
             options={
                 "indexes": [
                     models.Index(
                         condition=models.Q(("member", None)),
-                        fields=["applied_at"],
+                        fields=["due_at"],
                         name="members_application_pending",
                     )
                 ],
