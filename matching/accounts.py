@@ -78,6 +78,11 @@ class Account:
             if self.available.get(asset) or self.held.get(asset)
         )
 
+    def order_id(self, client_order_id: str) -> int:
+        """Return the order that was placed under a client order id; 0 when none is known."""
+        known = self.ids.get(client_order_id) or self.older_ids.get(client_order_id)
+        return 0 if known is None else known.order_id
+
     def roll_ids(self) -> None:
         """Begin a trade date: forget ids of the one before the last, save those of open orders."""
         if self.ids or self.older_ids:

@@ -76,6 +76,9 @@ def order_amend(
 ) -> tuple[OrderRecord, OrderAmended]:
     """Amend a resting order to a new price and open quantity; it may trade at once.
 
+    Unlike a cancel it waits for the projector: ticks and lots go by the instrument in the order's
+    record, and the answer is that record. Who cannot wait cancels.
+
     Returns its record with the amendment written, which the order as read before may not tell:
     it may have traded since. Raises `Problem` with the engine's refusal, or projection_behind when
     the order is amended and the record late; `EngineUnavailable`.
@@ -86,9 +89,15 @@ def order_amend(
     return selectors.order_get(order.account, order.order_id), amended
 
 
-def order_cancel(*, account: int, order_id: int) -> tuple[OrderCancelled, int]:
-    """Cancel a resting order; return the event and its time in ns. Raises as `order_amend`."""
-    answer = _send(CancelOrder(account, order_id))
+def order_cancel(
+    *, account: int, order_id: int = 0, client_order_id: str = ""
+) -> tuple[OrderCancelled, int]:
+    """Cancel a resting order by either id; return the event and its time in ns.
+
+    The engine knows both, so that no cancel waits for the projector. Raises `Problem` with the
+    engine's refusal, `EngineUnavailable`.
+    """
+    answer = _send(CancelOrder(account, order_id, client_order_id))
     cancelled = next(event for event in answer.events if isinstance(event, OrderCancelled))
     return cancelled, answer.time_ns
 

@@ -3,11 +3,12 @@
 from matching.accounts import Account
 from matching.book import Book
 from matching.engine.state import Events, State, refused
+from matching.engine.validity import is_client_order_id
 from matching.order import Order
 from matching.protocol.commands import CancelAll, CancelOrder
 from matching.protocol.events import AnyEvent, OrderCancelled, OrdersCancelled
 from matching.protocol.refusals import Refusal
-from matching.protocol.units import CancelReason, Phase, Side
+from matching.protocol.units import CLIENT_ORDER_ID_PATTERN, CancelReason, Phase, Side
 
 _BUY = Side.BUY
 _CLOSED = Phase.CLOSED
@@ -34,12 +35,20 @@ def close(account: Account, book: Book, order: Order, reason: CancelReason) -> O
 
 def cancel_order(state: State, sequence: int, command: CancelOrder) -> Events:
     """Cancel one resting order of the account; another's order is as unknown as none."""
+    order_id, name = command.order_id, command.client_order_id
+    if (not order_id) == (not name) or (name and not is_client_order_id(name)):
+        return refused(
+            Refusal.MALFORMED,
+            f"a cancel has order_id, or client_order_id as {CLIENT_ORDER_ID_PATTERN}, not both",
+        )
     account = state.accounts.get(command.account)
-    order = None if account is None else account.orders.get(command.order_id)
+    if account is not None and name:
+        order_id = account.order_id(name)
+    order = None if account is None else account.orders.get(order_id)
     if account is None or order is None:
         return refused(
             Refusal.UNKNOWN_ORDER,
-            f"account {command.account} has no open order {command.order_id}",
+            f"account {command.account} has no open order {name or order_id}",
         )
     book = state.books[order.accepted.instrument]
     if book.phase is _CLOSED:

@@ -138,8 +138,11 @@ class AmendOrder(Command, frozen=True, tag=8):
 
 
 class CancelOrder(Command, frozen=True, tag=9):
+    """Cancel a resting order, named by `order_id` or, when that is 0, by its client order id."""
+
     account: int
     order_id: int
+    client_order_id: str = ""
 
 
 class CancelAll(Command, frozen=True, tag=10):

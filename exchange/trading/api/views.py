@@ -107,7 +107,7 @@ class OrderView(MemberView):
     @documented("cancel_order", "Cancel an order", answer=shapes.CancelledOrder)
     def delete(self, request: Request, order_id: int) -> Response:
         query_decode(request, NoQuery)
-        return _cancel(self.account, order_id)
+        return _cancel(self.account, order_id=order_id)
 
 
 class OrderByClientIdView(MemberView):
@@ -138,7 +138,9 @@ class OrderByClientIdView(MemberView):
         answer=shapes.CancelledOrder,
     )
     def delete(self, request: Request, client_order_id: str) -> Response:
-        return _cancel(self.account, self._order(request, client_order_id).order_id)
+        query_decode(request, NoQuery)
+        serializers.client_order_id_check(client_order_id)
+        return _cancel(self.account, client_order_id=client_order_id)
 
     def _order(self, request: Request, client_order_id: str) -> OrderRecord:
         query_decode(request, NoQuery)
@@ -209,8 +211,10 @@ def _amend(order: OrderRecord, body: shapes.AmendOrder) -> Response:
     return Response(shapes.AmendedOrder(serializers.order_show(order), amended.priority_kept))
 
 
-def _cancel(account: int, order_id: int) -> Response:
-    event, time_ns = services.order_cancel(account=account, order_id=order_id)
+def _cancel(account: int, *, order_id: int = 0, client_order_id: str = "") -> Response:
+    event, time_ns = services.order_cancel(
+        account=account, order_id=order_id, client_order_id=client_order_id
+    )
     return Response(serializers.cancelled_show(event, time_ns))
 
 

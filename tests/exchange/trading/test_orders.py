@@ -243,6 +243,45 @@ def test_order_is_amended_and_cancelled_by_its_client_id(trader: Trader) -> None
     assert (again.status, again.code) == (404, "unknown_order")
 
 
+def test_order_just_placed_is_cancelled_by_its_client_id_while_the_projector_is_gone(
+    venue: Venue, trader: Trader
+) -> None:
+    venue.stack.stop("projector")
+    try:
+        order = trader.place("sell", "105000", "1.00")
+        target = f"/v1/orders/by-client-id/{order['client_order_id']}"
+        assert trader.send("GET", target).code == "projection_behind"
+        cancelled = trader.send("DELETE", target)
+        again = trader.send("DELETE", target)
+    finally:
+        venue.stack.start("projector")
+    assert (cancelled.status, cancelled.json["order_id"]) == (200, order["order_id"])
+    assert balances(trader)["XAU"] == ("100.000", "0.000")
+    assert (again.status, again.code) == (404, "unknown_order")
+    wait_until(lambda: trader.send("GET", target).status == 200)
+    assert trader.get(target)["state"] == "cancelled"
+
+
+def test_order_is_unknown_by_client_id_when_it_is_anothers_or_filled(
+    venue: Venue, trader: Trader, other: Trader
+) -> None:
+    order = trader.place("sell", "100000", "0.02")
+    target = f"/v1/orders/by-client-id/{order['client_order_id']}"
+
+    def refusal(one: Trader, path: str) -> tuple[int, str, str]:
+        before = venue.status().state_hash
+        answer = one.send("DELETE", path)
+        assert venue.status().state_hash == before
+        return answer.status, answer.code, answer.json["detail"]
+
+    status, code, detail = refusal(other, target)
+    assert (status, code) == (404, "unknown_order")
+    none = refusal(other, "/v1/orders/by-client-id/none")
+    assert none == (404, "unknown_order", detail.replace(order["client_order_id"], "none"))
+    other.place("buy", "100000", "0.02")
+    assert refusal(trader, target)[:2] == (404, "unknown_order")
+
+
 def test_fills_of_an_order_are_its_own(trader: Trader, other: Trader) -> None:
     orders = [trader.place("sell", "100000", "0.02")["order_id"] for _ in range(2)]
     for _ in range(3):

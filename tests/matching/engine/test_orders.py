@@ -267,6 +267,37 @@ def test_cancel_frees_the_hold_and_hides_orders_of_others(market: Market) -> Non
     market.refuses(CancelOrder(ALICE, resting), Refusal.UNKNOWN_ORDER)
 
 
+def test_cancel_finds_an_order_by_its_client_order_id(market: Market) -> None:
+    resting = market.rest(ALICE, BUY, 100, 5, client_order_id="mine")
+    named = CancelOrder(ALICE, 0, "mine")
+    for stranger in (BOB, ALICE_TOO, 77):
+        market.refuses(CancelOrder(stranger, 0, "mine"), Refusal.UNKNOWN_ORDER)
+    market.refuses(CancelOrder(ALICE, 0, "other"), Refusal.UNKNOWN_ORDER)
+    market.do(SetPhase(GOLD, Phase.CLOSED))
+    market.refuses(named, Refusal.MARKET_CLOSED)
+    market.do(SetPhase(GOLD, Phase.CONTINUOUS))
+    assert market.do(named) == (OrderCancelled(resting, ALICE, GOLD, CancelReason.REQUESTED, 5),)
+    market.refuses(named, Refusal.UNKNOWN_ORDER)
+    market.rest(ALICE, SELL, 100, 5, client_order_id="sold")
+    market.place(BOB, BUY, 100, 5)
+    market.refuses(CancelOrder(ALICE, 0, "sold"), Refusal.UNKNOWN_ORDER)
+
+
+def test_cancel_finds_an_open_order_of_any_age_by_its_client_order_id(market: Market) -> None:
+    resting = market.rest(ALICE, BUY, 100, 5, client_order_id="old")
+    market.do(CancelAll(BOB), after_ns=30 * DAY_NS)
+    (cancelled,) = market.do(CancelOrder(ALICE, 0, "old"))
+    assert cancelled == OrderCancelled(resting, ALICE, GOLD, CancelReason.REQUESTED, 5)
+
+
+@pytest.mark.parametrize(("order_id", "name"), [(0, ""), (1, "mine"), (0, "a b"), (0, "x" * 37)])
+def test_cancel_is_malformed_unless_it_names_one_order(
+    market: Market, order_id: int, name: str
+) -> None:
+    market.rest(ALICE, BUY, 100, 5, client_order_id="mine")
+    market.refuses(CancelOrder(ALICE, order_id, name), Refusal.MALFORMED)
+
+
 def test_cancel_all_cancels_by_age_in_one_instrument_or_all(market: Market) -> None:
     golden = [market.rest(ALICE, SELL, price, 1) for price in (101, 100, 102)]
     share = market.rest(ALICE, SELL, 100, 1, instrument=SHARES)

@@ -39,13 +39,14 @@ accounts = st.integers(1, 6)
 lots = st.integers(1, 40) | st.sampled_from([-1, 0, 1_001, 2**40, 2**63])
 prices = st.integers(95, 105) | st.sampled_from([-1, 0, 2**40, 2**41])
 order_ids = st.integers(20, 80)
+names = st.sampled_from([f"n{number}" for number in range(300)])
 amounts = st.integers(1, 2 * FUNDS) | st.sampled_from([-1, 0, UNITS_MAX, 2**63])
 rates = st.sampled_from([0, 1, 333, 25_000, 1_000_000])
 
 placed = st.builds(
     PlaceOrder,
     account=accounts,
-    client_order_id=st.sampled_from([f"n{number}" for number in range(300)]),
+    client_order_id=names,
     instrument=st.sampled_from([1, 1, 1, 2, 3]),
     side=st.sampled_from([BUY, SELL]),
     kind=st.just(OrderKind.LIMIT),
@@ -70,6 +71,7 @@ orders = st.one_of(
     marketed,
     st.builds(AmendOrder, accounts, order_ids, prices, lots),
     st.builds(CancelOrder, accounts, order_ids),
+    st.builds(CancelOrder, accounts, st.sampled_from([0, 0, 0, 20]), names),
 )
 acts = st.one_of(
     st.builds(CancelAll, accounts, st.integers(0, 3)),

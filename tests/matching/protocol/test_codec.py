@@ -66,6 +66,11 @@ def test_request_round_trips(request_id: int, body: Any) -> None:
     assert type(request_decode(encode(request)).body) is type(body)
 
 
+def test_cancel_is_read_when_it_was_written_without_a_client_order_id() -> None:
+    written = encode((7, (9, 2, 21)))
+    assert request_decode(written) == Request(7, commands.CancelOrder(2, 21))
+
+
 @given(integers, applied)
 def test_answer_and_stream_entry_round_trip(request_id: int, done: Applied) -> None:
     answer = Answer(request_id, done.sequence, done.time_ns, done.events)
