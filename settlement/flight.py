@@ -104,7 +104,7 @@ def withdrawals_moved(view: View) -> Withdrawn:
         kinds: defaultdict(int, custody_selectors.withdrawn_units(kinds, view.since))
         for kinds in (BURNS, TRANSFERS)
     }
-    for one in custody_selectors.withdrawals_unclosed(view.since):
+    for one in custody_selectors.withdrawals_in_flight(view.since):
         debit = custody_selectors.withdrawal_reference(one.pk, one.kind, one.destination)
         carried = view.carried(one.pk)
         ahead = (

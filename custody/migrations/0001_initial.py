@@ -424,6 +424,7 @@ class Migration(migrations.Migration):
                 ("due_at", models.DateTimeField(default=django.utils.timezone.now)),
                 ("attempts", models.PositiveIntegerField(default=0)),
                 ("created_at", models.DateTimeField(default=django.utils.timezone.now)),
+                ("executed_at", models.DateTimeField(null=True)),
                 ("closed_at", models.DateTimeField(null=True)),
             ],
             options={
@@ -461,10 +462,19 @@ class Migration(migrations.Migration):
                     ),
                     models.CheckConstraint(
                         condition=models.Q(
-                            (
-                                "state__in",
-                                ["executed", "completed", "returned", "refused", "cancelled"],
+                            ("state", "returned"),
+                            models.Q(
+                                ("state__in", ["executed", "completed"]),
+                                ("executed_at", None),
+                                _connector="XOR",
                             ),
+                            _connector="OR",
+                        ),
+                        name="withdrawal_executed",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            ("state__in", ["completed", "returned", "refused", "cancelled"]),
                             ("closed_at", None),
                             _connector="XOR",
                         ),

@@ -21,7 +21,8 @@ class Withdrawal(models.Model):
     and `vat_units` are in base units of KRW, and taken with the debit. `act` is the officers'
     approval where one is needed, `cover_sequence` with `cover_signature` the clearing house's word
     that every fill up to it is title. `limit_day` is the trade date whose automatic limit it used.
-    `closed_at` is when the units had left the chain's account for good, or will never leave it.
+    `executed_at` is when the units had left the chain's account for good, `closed_at` when bank or
+    vault had answered too, or when they will never leave.
     """
 
     class Kind(models.TextChoices):
@@ -65,6 +66,7 @@ class Withdrawal(models.Model):
     due_at = models.DateTimeField(default=timezone.now)
     attempts = models.PositiveIntegerField(default=0)
     created_at = models.DateTimeField(default=timezone.now)
+    executed_at = models.DateTimeField(null=True)
     closed_at = models.DateTimeField(null=True)
 
     class Meta:
@@ -90,7 +92,12 @@ class Withdrawal(models.Model):
                 name="withdrawal_intent_named",
             ),
             models.CheckConstraint(
-                condition=Q(state__in=["executed", "completed", "returned", "refused", "cancelled"])
+                condition=Q(state="returned")
+                | (Q(state__in=["executed", "completed"]) ^ Q(executed_at=None)),
+                name="withdrawal_executed",
+            ),
+            models.CheckConstraint(
+                condition=Q(state__in=["completed", "returned", "refused", "cancelled"])
                 ^ Q(closed_at=None),
                 name="withdrawal_closed",
             ),
@@ -103,7 +110,7 @@ class Withdrawal(models.Model):
     @property
     def open(self) -> bool:
         """Tell whether the units are neither gone for good nor back."""
-        return self.closed_at is None
+        return self.executed_at is None and self.closed_at is None
 
 
 class WithdrawalCharge(models.Model):

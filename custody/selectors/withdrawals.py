@@ -26,7 +26,7 @@ def withdrawals_halted() -> WithdrawalHalt | None:
 
 def withdrawal_get(account: int, withdrawal_id: UUID) -> Withdrawal:
     """Return an account's withdrawal. Raises `NotFound`, for another account's too."""
-    rows = Withdrawal.objects.select_related("asset", "intent")
+    rows = Withdrawal.objects.select_related("asset", "payment")
     found = rows.filter(pk=withdrawal_id, account_id=account).first()
     if found is None:
         raise NotFound(f"no withdrawal {withdrawal_id} of account {account}")
@@ -51,7 +51,7 @@ def withdrawals_of(
     if after is not None:
         created_at, number = after
         rows = rows.filter(Q(created_at__lt=created_at) | Q(created_at=created_at, id__lt=number))
-    return rows.select_related("asset", "intent").order_by("-created_at", "-id")
+    return rows.select_related("asset", "payment").order_by("-created_at", "-id")
 
 
 def withdrawals_uncovered() -> int | None:
@@ -96,16 +96,17 @@ def deposit_reference(transaction_hash: str, log_index: int) -> str:
     return f"deposit:{transaction_hash.removeprefix('0x')}:{log_index}"
 
 
-def withdrawals_unclosed(since: datetime) -> list[Withdrawal]:
+def withdrawals_in_flight(since: datetime) -> list[Withdrawal]:
     """Return withdrawals whose units were neither gone nor back at a time, or since."""
-    rows = Withdrawal.objects.filter(Q(closed_at=None) | Q(closed_at__gte=since))
+    back = Q(executed_at=None) & (Q(closed_at=None) | Q(closed_at__gte=since))
+    rows = Withdrawal.objects.filter(back | Q(executed_at__gte=since))
     return list(rows.order_by("created_at"))
 
 
 def withdrawn_units(kinds: Iterable[str], before: datetime) -> dict[int, int]:
     """Return base units per asset that the chain let go of before a time."""
     rows = Withdrawal.objects.filter(
-        kind__in=kinds, intent__state=IntentState.CONFIRMED, closed_at__lt=before
+        kind__in=kinds, intent__state=IntentState.CONFIRMED, executed_at__lt=before
     )
     sums = rows.order_by().values_list("asset_id").annotate(Sum("amount_units"))
     return {asset: int(units) for asset, units in sums}

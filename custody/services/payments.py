@@ -84,7 +84,7 @@ def payments_missing(limit: int) -> list[UUID]:
     rows = Withdrawal.objects.filter(
         kind=Withdrawal.Kind.CASH, state=Withdrawal.State.EXECUTED, payment=None
     )
-    return list(rows.order_by("closed_at").values_list("id", flat=True)[:limit])
+    return list(rows.order_by("executed_at").values_list("id", flat=True)[:limit])
 
 
 def payment_defer(order_id: UUID, *, error: str) -> None:

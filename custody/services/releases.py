@@ -13,7 +13,7 @@ from compliance import services as compliance
 from custody import evidence, locks, selectors
 from custody.errors import Conflict, EvidenceInvalid, NotFound
 from custody.models import ReleaseDue, VaultRelease, Withdrawal
-from custody.services.withdrawal_life import BODY, audit, move
+from custody.services.withdrawal_life import BODY, audit, close
 
 SEND_LIMIT = 1000
 
@@ -89,7 +89,7 @@ def vault_release_receive(*, document: Mapping[str, Any]) -> VaultRelease:
         released_at=document["released_at"],
         signature=evidence.signature_parse(document["signature"]),
     )
-    move(withdrawal, Withdrawal.State.COMPLETED)
+    close(withdrawal, Withdrawal.State.COMPLETED)
     audit(withdrawal, "withdrawal.completed", {"release": release.pk})
     compliance.audit_append(
         body=BODY,

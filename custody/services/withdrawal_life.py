@@ -27,20 +27,26 @@ def move(withdrawal: Withdrawal, state: State) -> None:
             "engine_sequence",
             "cover_sequence",
             "cover_signature",
+            "executed_at",
             "closed_at",
         ]
     )
 
 
-def close(withdrawal: Withdrawal, state: State) -> None:
-    """Store a state in which the units have left for good or never will; frees unused bars.
+def execute(withdrawal: Withdrawal) -> None:
+    """Store that a locked withdrawal's units have left for good; its charges go to revenue."""
+    withdrawal.executed_at = timezone.now()
+    charge_move(withdrawal)
+    move(withdrawal, State.EXECUTED)
 
-    Charges go to revenue with units that left, and are void with any other.
+
+def close(withdrawal: Withdrawal, state: State) -> None:
+    """Store the last state of a locked withdrawal.
+
+    Bars and charges of units that never left are free and void.
     """
     withdrawal.closed_at = timezone.now()
-    if state == State.EXECUTED:
-        charge_move(withdrawal)
-    else:
+    if withdrawal.executed_at is None:
         withdrawal.bars.all().delete()
         charge_void(withdrawal)
     move(withdrawal, state)

@@ -16,7 +16,15 @@ from custody.errors import Conflict, NotFound, NotYet, WithdrawalsHalted
 from custody.models import CustodyIntent, Withdrawal
 from custody.services.releases import release_order
 from custody.services.returning import withdrawal_give_back
-from custody.services.withdrawal_life import ADVANCE_TASK, BODY, audit, begin_return, close, move
+from custody.services.withdrawal_life import (
+    ADVANCE_TASK,
+    BODY,
+    audit,
+    begin_return,
+    close,
+    execute,
+    move,
+)
 from custody.trade_dates import trade_date
 from matching.client import engine
 from matching.protocol.commands import Debit
@@ -163,7 +171,7 @@ def withdrawal_executed(intent_id: UUID) -> None:
     withdrawal = locks.withdrawal_lock(intent_id)
     if withdrawal.state not in (State.COVERED, State.SIGNED, State.RETURNING):
         return
-    close(withdrawal, State.EXECUTED)
+    execute(withdrawal)
     audit(withdrawal, "withdrawal.executed", {})
     if withdrawal.kind == Withdrawal.Kind.TOKEN:
         _complete(withdrawal)
@@ -192,7 +200,7 @@ def withdrawal_reverse(*, withdrawal_id: UUID, reason: str) -> Withdrawal:
     if withdrawal.state != State.RETURNED:
         _executed_check(withdrawal)
         withdrawal.reason = reason[:500]
-        move(withdrawal, State.RETURNED)
+        close(withdrawal, State.RETURNED)
         audit(withdrawal, "withdrawal.returned", {"reason": withdrawal.reason})
     return withdrawal
 
@@ -203,5 +211,5 @@ def _executed_check(withdrawal: Withdrawal) -> None:
 
 
 def _complete(withdrawal: Withdrawal) -> None:
-    move(withdrawal, State.COMPLETED)
+    close(withdrawal, State.COMPLETED)
     audit(withdrawal, "withdrawal.completed", {})

@@ -300,7 +300,7 @@ def test_signer_refuses_a_charge_that_rows_alone_ask_for(
         CustodyIntent.objects.filter(pk=intent.pk).update(data=data, due_at=timezone.now())
         assert signer.intents_sign() == 0
     CustodyIntent.objects.filter(pk=intent.pk).update(data=intent.data, due_at=timezone.now())
-    Withdrawal.objects.filter(pk=withdrawal.pk).update(state="covered", closed_at=None)
+    Withdrawal.objects.filter(pk=withdrawal.pk).update(state="covered", executed_at=None)
     assert signer.intents_sign() == 0
     intent.refresh_from_db()
     assert (intent.signature, "its burn is not final" in intent.error) == (None, True)

@@ -45,6 +45,15 @@ def counter(
     return opened
 
 
+def _closed_by(order: PaymentOrder, withdrawal: Withdrawal) -> str:
+    """Return how a withdrawal ended, which it did when the bank's answer to this order came."""
+    order.refresh_from_db()
+    withdrawal.refresh_from_db()
+    assert order.sent_at and order.answered_at and withdrawal.executed_at and withdrawal.closed_at
+    assert withdrawal.executed_at < order.sent_at < order.answered_at <= withdrawal.closed_at
+    return str(withdrawal.state)
+
+
 def test_withdrawal_is_paid_once_and_completed(counter: Counter) -> None:
     withdrawal = counter.burned(40_000)
     assert counter.won() == 60_000 * WON
@@ -55,11 +64,11 @@ def test_withdrawal_is_paid_once_and_completed(counter: Counter) -> None:
     first, again = counter.answered(), counter.answered()
     assert first == again
     order.refresh_from_db()
-    assert order.state == "sent"
+    withdrawal.refresh_from_db()
+    assert (order.state, withdrawal.state, withdrawal.closed_at) == ("sent", "executed", None)
     for answer in (*first, *again):
         assert services.payment_answer_receive(document=answer).state == "paid"
-    withdrawal.refresh_from_db()
-    assert (withdrawal.state, counter.balance()) == ("completed", 60_000)
+    assert (_closed_by(order, withdrawal), counter.balance()) == ("completed", 60_000)
     assert services.payments_send() == []
     assert selectors.cash_unpaid("KRW") == 0
     services.sweep()
@@ -74,8 +83,8 @@ def test_rejected_payment_is_minted_again(counter: Counter) -> None:
     (answer,) = counter.answered()
     for _ in range(2):
         services.payment_answer_receive(document=answer)
-    withdrawal.refresh_from_db()
-    assert (withdrawal.state, withdrawal.reason) == ("returned", "bank: account closed")
+    assert _closed_by(PaymentOrder.objects.get(), withdrawal) == "returned"
+    assert withdrawal.reason == "bank: account closed"
     assert counter.won() == 60_000 * WON
     assert counter.carried() == 1
     assert (counter.won(), counter.balance()) == (100_000 * WON, 100_000)

@@ -123,7 +123,9 @@ def test_money_comes_from_the_bank_and_goes_back(house: House, counter: Counter)
     paid = counter.withdraw(400_000)
     counter.reaches(before + 600_000 * WON)
     counter.answered(paid)
-    assert counter.get(f"/v1/withdrawals/{paid}")["state"] == "completed"
+    found = counter.get(f"/v1/withdrawals/{paid}")
+    assert found["state"] == "completed"
+    assert found["requested_at"] < found["executed_at"] < found["sent_at"] < found["closed_at"]
     house.agrees()
     assert json.loads(counter.bank.balance("KRW"))["amount"] == 601_000
 

@@ -3,6 +3,7 @@
 import csv
 import io
 from collections.abc import Iterable, Iterator
+from datetime import datetime
 from typing import Any
 
 from custody import statements
@@ -138,6 +139,7 @@ def limit_show(one: LimitUse) -> shapes.Limit:
 
 def withdrawal_show(one: Any) -> shapes.Withdrawal:
     """Return a withdrawal as its member reads it."""
+    payment = getattr(one, "payment", None)
     return shapes.Withdrawal(
         withdrawal_id=str(one.pk),
         client_reference=one.client_reference,
@@ -150,8 +152,14 @@ def withdrawal_show(one: Any) -> shapes.Withdrawal:
         state=one.state,
         reason=one.reason,
         requested_at=moment_format(one.created_at),
-        closed_at=moment_format(one.closed_at) if one.closed_at else None,
+        executed_at=_moment(one.executed_at),
+        sent_at=_moment(payment.sent_at if payment else None),
+        closed_at=_moment(one.closed_at),
     )
+
+
+def _moment(instant: datetime | None) -> str | None:
+    return moment_format(instant) if instant else None
 
 
 def bank_account_show(one: Any) -> shapes.BankAccount:

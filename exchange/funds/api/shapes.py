@@ -239,7 +239,8 @@ class Withdrawal(msgspec.Struct, frozen=True):
     """A withdrawal: held by the engine, covered by settled title, signed, executed, completed.
 
     It can be cancelled while `requested`. `refused` and `returned` say why in `reason`. `fee` and
-    `vat` are in KRW, leave with the units, and come back with them.
+    `vat` are in KRW, leave with the units, and come back with them. Cash was `sent_at` to the bank
+    as an order to pay; `closed_at` is when the bank's answer came, or whatever else ended it.
     """
 
     withdrawal_id: str
@@ -253,6 +254,8 @@ class Withdrawal(msgspec.Struct, frozen=True):
     state: WithdrawalState
     reason: str
     requested_at: str
+    executed_at: str | None
+    sent_at: str | None
     closed_at: str | None
 
 
