@@ -7,6 +7,7 @@ import pytest
 
 from exchange.stack import StackError
 from tests.exchange.conftest import Trader, Venue
+from tests.waiting import wait_until
 
 
 def manage(venue: Venue, *arguments: str) -> Any:
@@ -40,4 +41,5 @@ def test_key_works_until_it_is_revoked(venue: Venue, trader: Trader) -> None:
     owner = Trader(venue, trader.account, made["access_key"], made["secret"])
     assert owner.send("GET", "/v1/balances").status == 200
     manage(venue, "api_key_revoke", made["access_key"])
+    wait_until(lambda: owner.send("GET", "/v1/balances").status == 401)
     assert owner.send("GET", "/v1/balances").code == "key_revoked"
