@@ -49,12 +49,14 @@ _nonce = re.compile(r"[A-Za-z0-9_-]{16,64}", re.ASCII)
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """The member behind a request, and what the key in use may do."""
+    """The member behind a request, and what the key in use may do, from where and how long."""
 
     member_id: int
     account: int
     scopes: frozenset[str]
     access_key: str
+    networks: tuple[str, ...]
+    expires_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +64,6 @@ class _StoredKey:
     read_at: float
     secret: str
     revoked: bool
-    expires_at: datetime | None
-    networks: tuple[str, ...]
     member_state: str
     principal: Principal
 
@@ -153,10 +153,10 @@ def _stored_key(
         # A key's secret never changes, and to open it takes longer than to read the row.
         secret=before.secret if before else secret_open(access_key, bytes(sealed)),
         revoked=revoked,
-        expires_at=expires_at,
-        networks=tuple(networks),
         member_state=state,
-        principal=Principal(member_id, account, frozenset(scopes), access_key),
+        principal=Principal(
+            member_id, account, frozenset(scopes), access_key, tuple(networks), expires_at
+        ),
     )
 
 
@@ -164,13 +164,14 @@ def _key_check(request: Request, stored: _StoredKey) -> None:
     """Ask whether the key may be used now and from there. Raises `Problem`."""
     if stored.revoked:
         _refuse(DoorCode.KEY_REVOKED, "this key was revoked; make another")
-    if stored.expires_at is not None and stored.expires_at.timestamp() <= time.time():
+    expires_at, networks = stored.principal.expires_at, stored.principal.networks
+    if expires_at is not None and expires_at.timestamp() <= time.time():
         _refuse(DoorCode.KEY_EXPIRED, "this key has expired; make another")
     if stored.member_state != MemberState.ACTIVE:
         _refuse(DoorCode.MEMBER_INACTIVE, f"the member is {stored.member_state}")
-    if stored.networks:
+    if networks:
         address = client_address(request.META)
-        if not address_within(address, stored.networks):
+        if not address_within(address, networks):
             _refuse(DoorCode.IP_NOT_ALLOWED, f"this key is not for the address {address[:40]!a}")
 
 

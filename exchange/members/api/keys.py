@@ -36,13 +36,13 @@ class ApiKeysView(MemberView):
     def post(self, request: Request) -> Response:
         query_decode(request, NoQuery)
         body = body_decode(request, shapes.CreateKey)
-        used = selectors.api_key_get(account=self.account, access_key=self.principal.access_key)
-        beyond = set(body.scopes) - self.principal.scopes
+        used = self.principal
+        beyond = set(body.scopes) - used.scopes
         if beyond:
             raise Problem(
                 DoorCode.SCOPE_MISSING, f"this key lacks the scopes {', '.join(sorted(beyond))}"
             )
-        networks = body.networks or used.networks
+        networks = body.networks or list(used.networks)
         if used.networks and not all(network_within(each, used.networks) for each in networks):
             raise Problem(
                 DoorCode.SCOPE_MISSING, f"this key is bound to {', '.join(used.networks)}"
@@ -54,7 +54,7 @@ class ApiKeysView(MemberView):
         key, secret = services.api_key_create(
             account=self.account,
             scopes=body.scopes,
-            actor=f"api_key:{self.principal.access_key}",
+            actor=f"api_key:{used.access_key}",
             label=body.label,
             networks=networks,
             expires_at=expires_at,
