@@ -8,7 +8,7 @@ from django.db import transaction
 
 from compliance import services as compliance
 from custody import locks, selectors
-from custody.banking import virtual_account_number
+from custody.banking import name_key, virtual_account_number
 from custody.cash_documents import BankBalance as BankBalanceDocument
 from custody.cash_documents import document_verify
 from custody.errors import Conflict, Invalid, NameDiffers, NotFound
@@ -50,21 +50,24 @@ def virtual_accounts_missing(limit: int) -> list[int]:
 def bank_account_register(
     *, account: int, bank: str, number: str, holder_name: str, actor: str
 ) -> BankAccount:
-    """Note a bank account to which an account's money may go; the same again returns it.
+    """Note a bank account to which an account's money may go; the same again returns the first.
 
     It must be in the member's own name; the venue's own, for its revenue, is registered by an
-    operator. Raises `NotFound`, `Invalid`, `NameDiffers`, `Conflict` (too many).
+    operator. Raises `NotFound`, `Invalid`, `NameDiffers` (known in another name too), `Conflict`
+    (too many).
     """
     if not (_BANK.fullmatch(bank) and _NUMBER.fullmatch(number)):
         raise Invalid(f"a bank account is {_BANK.pattern} and {_NUMBER.pattern}")
     if not 1 <= len(holder_name) <= 200 or not holder_name.isprintable():
         raise Invalid("a holder's name has 1 to 200 printable characters")
     owner = locks.account_lock(account)
-    known = BankAccount.objects.filter(account=owner, bank=bank, number=number).first()
-    if known is not None:
-        return known
     if owner.kind == Account.Kind.MEMBER and not name_matches(owner, holder_name):
         raise NameDiffers(f"{holder_name!a} is not the name that this account was opened under")
+    known = BankAccount.objects.filter(account=owner, bank=bank, number=number).first()
+    if known is not None:
+        if name_key(known.holder_name) != name_key(holder_name):
+            raise NameDiffers(f"{bank}:{number} is registered in another name than {holder_name!a}")
+        return known
     if owner.kind not in (Account.Kind.MEMBER, Account.Kind.REVENUE):
         raise Invalid(f"account {account} is of kind {owner.kind}, nothing is paid out from it")
     if BankAccount.objects.filter(account=owner).count() >= BANK_ACCOUNTS_MAX:

@@ -9,6 +9,7 @@ from django.db import IntegrityError, transaction
 
 from compliance import policy
 from compliance import selectors as compliance_selectors
+from compliance.models import Party
 from custody import banking, selectors, services
 from custody.cash_documents import DepositNotice, document_message, document_parse
 from custody.errors import Conflict, EvidenceInvalid, Invalid, NameDiffers
@@ -255,9 +256,13 @@ def test_bank_account_is_the_members_own(counter: Counter) -> None:
     own: dict[str, Any] = {"account": account, "bank": "kb", "actor": "process:test"}
     again = services.bank_account_register(**own, number="110-222-333", holder_name=NAME)
     assert f"{again.bank}:{again.number}" == HOME
-    with pytest.raises(NameDiffers):
-        services.bank_account_register(**own, number="999-999", holder_name="Lee Min-ho")
+    for number in ("999-999", "110-222-333"):
+        with pytest.raises(NameDiffers):
+            services.bank_account_register(**own, number=number, holder_name="Lee Min-ho")
     for number, name in (("1:2", NAME), ("", NAME), ("110-1", ""), ("110-1", "Kim\nJi-woo")):
         with pytest.raises(Invalid):
             services.bank_account_register(**own, number=number, holder_name=name)
-    assert BankAccount.objects.count() == 1
+    Party.objects.update(legal_name="Kim Ji-won")
+    with pytest.raises(NameDiffers, match="registered in another name"):
+        services.bank_account_register(**own, number="110-222-333", holder_name="Kim Ji-won")
+    assert BankAccount.objects.get().holder_name == NAME

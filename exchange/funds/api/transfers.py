@@ -214,14 +214,17 @@ class BankAccountsView(MemberView):
 
     @documented(
         "register_bank_account",
-        "Register a bank account in the member's own name; again returns it",
+        "Register a bank account in the member's own name (201), or get it as registered (200)",
         body=shapes.RegisterBankAccount,
         answer=shapes.BankAccount,
         status=201,
+        also=(200,),
     )
     def post(self, request: Request) -> Response:
         query_decode(request, NoQuery)
         body = body_decode(request, shapes.RegisterBankAccount)
+        known = custody_selectors.bank_accounts_of(self.account)
+        repeated = any((one.bank, one.number) == (body.bank, body.number) for one in known)
         made = custody.bank_account_register(
             account=self.account,
             bank=body.bank,
@@ -229,7 +232,7 @@ class BankAccountsView(MemberView):
             holder_name=body.holder_name,
             actor=f"member:{self.principal.member_id}",
         )
-        return Response(representation.bank_account_show(made), status=201)
+        return Response(representation.bank_account_show(made), status=200 if repeated else 201)
 
 
 def _cursor(instant: datetime, *place: object) -> str:

@@ -263,9 +263,13 @@ def test_bank_account_is_registered_in_the_members_own_name(
 ) -> None:
     seller, buyer = savers
     body = {"bank": "kb", "number": "110-222-333", "holder_name": _name(seller).upper()}
-    for _ in range(2):
-        made = seller.send("POST", "/v1/bank-accounts", body)
-        assert (made.status, made.json["destination"]) == (201, "kb:110-222-333")
+    made = seller.send("POST", "/v1/bank-accounts", body)
+    assert (made.status, made.json["destination"]) == (201, "kb:110-222-333")
+    for name in (body["holder_name"], body["holder_name"].replace(" ", "").lower()):
+        again = seller.send("POST", "/v1/bank-accounts", body | {"holder_name": name})
+        assert (again.status, again.json) == (200, made.json)
+    other = seller.send("POST", "/v1/bank-accounts", body | {"holder_name": "Lee Min-ho"})
+    assert (other.status, other.code) == (422, "name_differs")
     assert seller.get("/v1/bank-accounts")["bank_accounts"] == [made.json]
     assert buyer.send("POST", "/v1/bank-accounts", body).code == "name_differs"
     assert buyer.get("/v1/bank-accounts")["bank_accounts"] == []
