@@ -16,6 +16,8 @@ from matching.protocol.refusals import Refusal
 from matching.protocol.units import Phase
 
 KEPT_S = 1.0
+# What would refuse somebody must not be older; nor may everybody who is refused cost a read.
+RECENT_S = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,12 +33,12 @@ _listing = _Listing(float("-inf"), {}, {}, {})
 
 def instruments(*, fresh: bool = False) -> Mapping[str, InstrumentTerms]:
     """Return all instruments by symbol, at most a second old, or as they are now if `fresh`."""
-    return _loaded(fresh).by_symbol
+    return _loaded(0 if fresh else KEPT_S).by_symbol
 
 
 def instrument_by_symbol(symbol: str) -> InstrumentTerms:
     """Return one instrument. Raises `Problem` unknown_instrument."""
-    found = _loaded(False).by_symbol.get(symbol) or _loaded(True).by_symbol.get(symbol)
+    found = _loaded(KEPT_S).by_symbol.get(symbol) or _loaded(RECENT_S).by_symbol.get(symbol)
     if found is None:
         raise Problem(
             Refusal.UNKNOWN_INSTRUMENT, f"no instrument {symbol[:24]!a} is listed; see /v1/markets"
@@ -46,21 +48,22 @@ def instrument_by_symbol(symbol: str) -> InstrumentTerms:
 
 def instrument_by_id(instrument_id: int) -> InstrumentTerms:
     """Return the instrument of an engine number. Raises `KeyError`: the engine knows no other."""
-    found = _loaded(False).by_id.get(instrument_id)
-    return found or _loaded(True).by_id[instrument_id]
+    found = _loaded(KEPT_S).by_id.get(instrument_id)
+    return found or _loaded(0).by_id[instrument_id]
 
 
 def price_parse(terms: InstrumentTerms, text: str) -> int:
-    """Return ticks. Raises `Problem` price_invalid or price_outside_band by the rules as they are.
+    """Return ticks. Raises `Problem` price_invalid or price_outside_band.
 
-    A band moves with its base price, so that a price is not refused by one that is a second old.
+    A band moves with its base price, so that a price is not refused by one that is a second old,
+    but by one of a tenth of a second at most.
     """
     try:
         return terms.price_parse(text)
     except Problem as problem:
         if problem.code != Refusal.PRICE_OUTSIDE_BAND:
             raise
-        return _loaded(True).by_id[terms.id].price_parse(text)
+        return _loaded(RECENT_S).by_id[terms.id].price_parse(text)
 
 
 def transition_latest(calendar: str, at: datetime) -> Transition | None:
@@ -74,19 +77,21 @@ def transition_latest(calendar: str, at: datetime) -> Transition | None:
 
 def assets() -> Mapping[int, AssetTerms]:
     """Return all assets by number."""
-    return _loaded(False).assets
+    return _loaded(KEPT_S).assets
 
 
-def _loaded(fresh: bool) -> _Listing:
+def _loaded(kept_s: float) -> _Listing:
+    """Return what is listed, read again unless that was less than so long ago."""
     global _listing
-    if fresh or time.monotonic() - _listing.loaded_at > KEPT_S:
+    now = time.monotonic()
+    if now - _listing.loaded_at >= kept_s:
         assets = {
             asset.pk: AssetTerms(asset.pk, asset.code, asset.decimals)
             for asset in custody.assets_by_id().values()
         }
         terms = [_terms(row, assets) for row in Instrument.objects.order_by("id")]
         _listing = _Listing(
-            time.monotonic(),
+            now,
             MappingProxyType({each.symbol: each for each in terms}),
             MappingProxyType({each.id: each for each in terms}),
             MappingProxyType(assets),

@@ -7,13 +7,14 @@ from pathlib import Path
 
 import pytest
 from django.db import IntegrityError, transaction
+from pytest_django import DjangoAssertNumQueries
 
 from compliance.models import Act, AuditRecord
 from exchange.api.errors import Problem
-from exchange.listings import services
+from exchange.listings import selectors, services
 from exchange.listings.calendars import Session, sessions_compute, trade_date
 from exchange.listings.models import Calendar, Instrument, TradingSession
-from exchange.listings.selectors import instruments, price_parse
+from exchange.listings.selectors import instrument_by_symbol, instruments, price_parse
 from matching.client import EngineClient, engine
 from matching.protocol.commands import SetPhase
 from matching.protocol.queries import GetInstruments, Instruments
@@ -207,7 +208,7 @@ def test_base_price_moves_the_band_in_rows_and_engine(
 
 
 def test_price_is_judged_by_the_band_as_it_is_when_it_has_just_moved(
-    markets: dict[str, Instrument],
+    markets: dict[str, Instrument], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     share = markets[SHARE]
     terms = instruments(fresh=True)[SHARE]
@@ -219,7 +220,24 @@ def test_price_is_judged_by_the_band_as_it_is_when_it_has_just_moved(
     services.instrument_rebase(
         instrument_id=share.id, base_price_ticks=90_000, actor="process:test"
     )
+    monkeypatch.setattr(selectors, "RECENT_S", 0)
     assert price_parse(terms, "93000") == 93_000
+
+
+def test_refusals_in_a_row_read_no_listing_that_is_recent(
+    markets: dict[str, Instrument],
+    monkeypatch: pytest.MonkeyPatch,
+    django_assert_num_queries: DjangoAssertNumQueries,
+) -> None:
+    monkeypatch.setattr(selectors, "RECENT_S", 3_600)
+    monkeypatch.setattr(selectors, "KEPT_S", 3_600)
+    terms = instruments(fresh=True)[SHARE]
+    with django_assert_num_queries(0):
+        for _ in range(100):
+            with pytest.raises(Problem, match="price_outside_band"):
+                price_parse(terms, "93000")
+            with pytest.raises(Problem, match="unknown_instrument"):
+                instrument_by_symbol("NONE-KRW")
 
 
 def test_session_is_refused_by_the_database_when_it_is_doubled_or_ends_before_it_begins(
