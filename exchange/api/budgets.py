@@ -56,6 +56,7 @@ class Budget(StrEnum):
     WRITE = "write"
     PUBLIC = "public"
     SIGN_UP = "sign_up"
+    IDEMPOTENCY = "idempotency"
 
 
 class Repeated(Exception):

@@ -1,7 +1,8 @@
 """`Idempotency-Key`: a request sent again gets the answer of the first (IETF draft of that name).
 
-Kept in Valkey for a day, encrypted, since an answer may hold a secret. What must happen once for
-ever has a reference of its own in the database (a client_order_id, a client_reference).
+Kept in Valkey for a day, encrypted, since an answer may hold a secret; a budget bounds how many.
+What must happen once for ever has a reference of its own in the database (a client_order_id, a
+client_reference).
 """
 
 import hashlib
@@ -14,6 +15,7 @@ import msgspec
 import redis
 from django.http import HttpRequest, HttpResponse
 
+from exchange.api.budgets import Budget, Take, budgets_take
 from exchange.api.decoding import body_read
 from exchange.api.errors import DoorCode, Problem
 from exchange.api.gathering import in_thread
@@ -49,8 +51,8 @@ _decode = msgspec.msgpack.Decoder(_Kept).decode
 async def answer_once(request: HttpRequest, owner: str, respond: Respond) -> HttpResponse:
     """Return the answer of `respond`, or that of the same request before under the owner's key.
 
-    A refusal or fault is not kept: nothing was done, and the request may be sent again. Raises
-    `Problem`.
+    A refusal or fault is not kept: nothing was done, and the request may be sent again. A key that
+    is new takes from the owner's budget of keys. Raises `Problem`.
     """
     given = request.META.get("HTTP_IDEMPOTENCY_KEY")
     if given is None:
@@ -60,12 +62,14 @@ async def answer_once(request: HttpRequest, owner: str, respond: Respond) -> Htt
             DoorCode.IDEMPOTENCY_KEY_INVALID, "Idempotency-Key: 1 to 64 of A-Z a-z 0-9 _ . : -"
         )
     # A client that goes away stops nothing: what was begun is finished, and its answer kept.
-    return await shield(_answer_kept(request, key("idempotency", owner, given.strip('"')), respond))
+    return await shield(_answer_kept(request, owner, given.strip('"'), respond))
 
 
-async def _answer_kept(request: HttpRequest, name: str, respond: Respond) -> HttpResponse:
-    fingerprint = _fingerprint(request)
-    before = await in_thread(_claim, name, fingerprint)
+async def _answer_kept(
+    request: HttpRequest, owner: str, given: str, respond: Respond
+) -> HttpResponse:
+    name, fingerprint = key("idempotency", owner, given), _fingerprint(request)
+    before = await in_thread(_claim, owner, name, fingerprint)
     if before is not None:
         return _replay(before, fingerprint)
     answer = await respond()
@@ -86,11 +90,19 @@ def _fingerprint(request: HttpRequest) -> bytes:
     return content.digest()
 
 
-def _claim(name: str, fingerprint: bytes) -> _Kept | None:
-    """Claim the key for this request; return what stands under it when it is taken."""
+def _claim(owner: str, name: str, fingerprint: bytes) -> _Kept | None:
+    """Claim the key for this request; return what stands under it when it is taken.
+
+    Raises `Problem`, also rate_limited when the owner has no new key left.
+    """
     claim = seal(_PURPOSE, name, msgspec.msgpack.encode(_Kept(fingerprint)))
     try:
         found = valkey().set(name, claim, nx=True, get=True, ex=CLAIMED_S)
+        if found is None:
+            (left,) = budgets_take([Take(Budget.IDEMPOTENCY, owner)])
+            if isinstance(left, Exception):
+                valkey().delete(name)
+                raise left
     except redis.RedisError as error:
         raise Problem(
             DoorCode.NONCE_STORE_UNAVAILABLE,

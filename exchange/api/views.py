@@ -69,7 +69,7 @@ class DoorView(APIView):
             answer = problem_answer(error, request)
         if self.standing:
             for name, value in self.standing.headers().items():
-                answer.headers[name] = value
+                answer.headers.setdefault(name, value)
         return answer
 
     async def admit(self, request: Request) -> str:

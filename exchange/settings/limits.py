@@ -17,7 +17,8 @@ def _figures(name: str, default: Figures) -> Figures:
     return requests, seconds, burst
 
 
-# Of a member, each on its own: cancels pass when orders do not. Of an address: what is public.
+# Of a member, each on its own: cancels pass when orders do not. Of an address: what is public. Keys
+# are kept for a day, an order's in 750 bytes: a member holds 20,000 of them at the most, 15 MB.
 RATE_BUDGETS: dict[str, Figures] = {
     name: _figures(name, figures)
     for name, figures in {
@@ -27,6 +28,7 @@ RATE_BUDGETS: dict[str, Figures] = {
         "write": (10, 1, 200),
         "public": (100, 1, 1_000),
         "sign_up": (1, 60, 30),
+        "idempotency": (10_000, 86_400, 10_000),
     }.items()
 }
 # How many proxies of ours stand before the door; each appends the address it heard from to

@@ -45,8 +45,8 @@ def test_guide_names_every_route() -> None:
 def test_guide_tells_the_budgets() -> None:
     for name, (requests, seconds, burst) in settings.RATE_BUDGETS.items():
         (row,) = re.findall(rf"^\| {name.replace('_', '-')} \|.*$", GUIDE, re.MULTILINE)
-        pace = f"{requests}" if seconds == 1 else f"{requests} a minute"
-        assert row.endswith(f"| {pace} | {burst:,} |")
+        pace = {1: "", 60: " a minute", 86_400: " a day"}[seconds]
+        assert row.endswith(f"| {requests:,}{pace} | {burst:,} |")
 
 
 def test_guide_names_every_code_under_its_status() -> None:

@@ -70,6 +70,29 @@ def test_refused_request_may_be_sent_again_under_its_key(venue: Venue) -> None:
     assert post(poor, body, given).status == 201
 
 
+def test_new_key_is_refused_when_the_budget_of_keys_is_used_up(
+    venue: Venue, trader: Trader
+) -> None:
+    body, given = trader.order("buy", "95000", "0.01"), str(uuid4())
+    first = post(trader, body, given)
+    with redis.Redis.from_url(venue.stack.urls["REDIS_URL"]) as client:
+        names = list(client.scan_iter(match=f"*:idempotency:*:{given}"))
+        owner = names[0].decode().split(":idempotency:")[1].removesuffix(f":{given}")
+        bucket = f"nexus:{venue.stack.instance.identity}:budget:idempotency:{owner}"
+        assert client.exists(bucket)
+        client.set(bucket, 2**52)
+        before, fresh = venue.status().state_hash, str(uuid4())
+        refused = post(trader, trader.order("buy", "95000", "0.01"), fresh)
+        assert not list(client.scan_iter(match=f"*:idempotency:*:{fresh}"))
+    assert (refused.status, refused.code) == (429, "rate_limited")
+    assert "budget idempotency of 10000 at once" in refused.json["detail"]
+    assert refused.headers["ratelimit-limit"] == "10000"
+    assert venue.status().state_hash == before
+    again = post(trader, body, given)
+    assert (again.body, again.headers["idempotency-replayed"]) == (first.body, "true")
+    trader.place("buy", "95000", "0.01")
+
+
 @pytest.mark.parametrize("given", ["", '""', "with blank", "x" * 65, "a,b"])
 def test_key_is_refused_when_it_is_none(venue: Venue, trader: Trader, given: str) -> None:
     before = venue.status().state_hash
