@@ -39,6 +39,10 @@ class Untrusted(BodyRefused):
     code = "untrusted"
 
 
+class OfficersAwaited(Untrusted):
+    """Nothing is wrong, but only two officers may let it pass: it waits for their decision."""
+
+
 class NotYet(BodyRefused):
     """Something must happen first; the same request succeeds later."""
 

@@ -14,7 +14,7 @@ from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 
 from compliance.errors import NotFound
-from compliance.intents import ChainIntent, ExecutableIntent, IntentState
+from compliance.intents import UNSIGNED, ChainIntent, ExecutableIntent, IntentState
 from compliance.models import ChainAddresses
 
 EXECUTE_TASK = "settlement.intents_execute"
@@ -34,12 +34,12 @@ def intent_request(intent: ChainIntent, *, body: str) -> None:
 
 
 def intents_signable(rows: QuerySet[AnyIntent], *, limit: int) -> list[AnyIntent]:
-    """Return what the signer should look at: requested and due, or signed and about to expire."""
+    """Return what the signer should look at: unsigned and due, or signed and about to expire."""
     expiring = Q(
         state__in=[IntentState.SIGNED, IntentState.SUBMITTED],
         deadline__lt=int(time.time()) + DEADLINE_MARGIN_S,
     )
-    waiting = rows.filter(Q(state=IntentState.REQUESTED) | expiring, due_at__lte=timezone.now())
+    waiting = rows.filter(Q(state__in=UNSIGNED) | expiring, due_at__lte=timezone.now())
     return list(waiting.order_by("created_at")[:limit])
 
 
@@ -59,7 +59,7 @@ def intent_signed(
     assert len(signature) == 65
     rows = type(intent)._default_manager.filter(
         pk=intent.pk,
-        state__in=[IntentState.REQUESTED, IntentState.SIGNED, IntentState.SUBMITTED],
+        state__in=[*UNSIGNED, IntentState.SIGNED, IntentState.SUBMITTED],
         data=intent.data,
         target=intent.target,
     )
@@ -80,8 +80,21 @@ def intent_signed(
 
 def intent_deferred(intent: ChainIntent, *, error: str) -> None:
     """Note why the signer refused; it looks again later, for its policy may have grown."""
+    state = IntentState.REQUESTED if intent.state in UNSIGNED else intent.state
     type(intent)._default_manager.filter(pk=intent.pk, state=intent.state).update(
-        error=error, attempts=F("attempts") + 1, due_at=_later(intent.attempts + 1)
+        state=state, error=error, attempts=F("attempts") + 1, due_at=_later(intent.attempts + 1)
+    )
+
+
+def intent_awaiting(intent: ChainIntent, *, error: str) -> None:
+    """Note that officers must decide: no failure, so it is not counted and looked at each minute.
+
+    A signature that is out stays so.
+    """
+    state = IntentState.AWAITING if intent.state in UNSIGNED else intent.state
+    due_at = timezone.now() + timedelta(seconds=RETRY_DELAY_MAX_S)
+    type(intent)._default_manager.filter(pk=intent.pk, state=intent.state).update(
+        state=state, error=error, attempts=0, due_at=due_at
     )
 
 
@@ -124,7 +137,7 @@ def intent_confirmed(rows: QuerySet[AnyIntent], intent_id: UUID) -> bool:
         rows,
         intent_id,
         IntentState.CONFIRMED,
-        [IntentState.REQUESTED, IntentState.SIGNED, IntentState.SUBMITTED, IntentState.FAILED],
+        [state for state in IntentState if state != IntentState.CONFIRMED],
         confirmed_at=timezone.now(),
     )
 

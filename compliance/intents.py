@@ -12,11 +12,18 @@ from django.utils import timezone
 
 
 class IntentState(models.TextChoices):
+    """`awaiting`: officers must decide first; `failed`: given up; `void`: nobody wants it now."""
+
     REQUESTED = "requested"
+    AWAITING = "awaiting"
     SIGNED = "signed"
     SUBMITTED = "submitted"
     CONFIRMED = "confirmed"
     FAILED = "failed"
+    VOID = "void"
+
+
+UNSIGNED = (IntentState.REQUESTED, IntentState.AWAITING)
 
 
 class ChainIntent(models.Model):
@@ -47,7 +54,7 @@ class ChainIntent(models.Model):
         indexes = [models.Index(fields=["state", "due_at"])]
         constraints = [
             models.CheckConstraint(
-                condition=models.Q(state__in=["requested", "failed"])
+                condition=models.Q(state__in=["requested", "awaiting", "failed", "void"])
                 | models.Q(signature__isnull=False, deadline__gt=0),
                 name="%(app_label)s_%(class)s_signed",
             )

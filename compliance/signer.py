@@ -18,7 +18,7 @@ from eth_account.messages import encode_typed_data
 
 from compliance import calldata, intent_life, policy, selectors
 from compliance.acts import payload_check, signature_verify
-from compliance.errors import BodyRefused, Untrusted
+from compliance.errors import BodyRefused, OfficersAwaited, Untrusted
 from compliance.intents import ChainIntent
 from compliance.models import Act, HolderAddress, RegistryIntent
 from compliance.services.acts import act_signed_bytes
@@ -177,13 +177,18 @@ def intents_sign(
     check: Callable[[Any, policy.Policy], None],
     signed: Callable[[Any], object] | None = None,
 ) -> int:
-    """Sign intents that `check` lets pass, defer others with the reason; return how many."""
+    """Sign intents that `check` lets pass, defer others with the reason; return how many.
+
+    What officers must decide waits for them in a state of its own.
+    """
     trust, done = policy.policy_load(signer.body), 0
     for intent in intents:
         try:
             pin = pin_of(trust, signer.body)
             check(intent, trust)
             done += _intent_sign(signer, intent, pin, signed)
+        except OfficersAwaited as awaited:
+            intent_life.intent_awaiting(intent, error=str(awaited))
         except (BodyRefused, EngineUnavailable) as refusal:
             logger.warning("%s: intent %s not signed: %s", signer.body, intent.id, refusal)
             intent_life.intent_deferred(intent, error=str(refusal))

@@ -27,7 +27,7 @@ from custody.cash_documents import (
     document_verify,
 )
 from custody.catalogue import ASSETS
-from custody.errors import Untrusted
+from custody.errors import OfficersAwaited, Untrusted
 from custody.evidence import BANK_NOTICE
 from custody.models import OUTSIDE, CashDeposit, Issuance, PaymentOrder
 from custody.services.deposits import name_matches
@@ -87,7 +87,9 @@ def _deposit_proven(
         limit=trust.limits.get(f"{LIMIT}:{notice.currency}", 0),
         day=trade_date(),
     ):
-        raise Untrusted("above the day's limit: two officers must accept (custody.deposit_accept)")
+        raise OfficersAwaited(
+            "above the day's limit: two officers must accept (custody.deposit_accept)"
+        )
     return notice.currency, notice.amount
 
 

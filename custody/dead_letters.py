@@ -38,8 +38,14 @@ def _accounts() -> QuerySet[Account]:
     return rows.exclude(kind=Account.Kind.OUTSIDE).order_by("id")
 
 
+def _intents() -> QuerySet[CustodyIntent]:
+    """Return intents but those of withdrawals on their way back, which nobody wants carried."""
+    back = (Withdrawal.State.RETURNING, Withdrawal.State.RETURNED)
+    return CustodyIntent.objects.exclude(withdrawal__state__in=back)
+
+
 QUEUES = (
-    intent_queue("custody.intent", BODY, CustodyIntent.objects.all),
+    intent_queue("custody.intent", BODY, _intents),
     table_queue(
         "custody.issuance",
         BODY,

@@ -1,6 +1,14 @@
 """Refusals of the depository, on the codes that all bodies share."""
 
-from compliance.errors import BodyRefused, Conflict, Invalid, NotFound, NotYet, Untrusted
+from compliance.errors import (
+    BodyRefused,
+    Conflict,
+    Invalid,
+    NotFound,
+    NotYet,
+    OfficersAwaited,
+    Untrusted,
+)
 
 __all__ = [
     "BankAccountUnknown",
@@ -12,6 +20,7 @@ __all__ = [
     "NameDiffers",
     "NotFound",
     "NotYet",
+    "OfficersAwaited",
     "Untrusted",
     "WithdrawalsHalted",
 ]

@@ -12,7 +12,7 @@ from custody.allowance import Allowance
 from custody.bar_documents import ReleaseOrder
 from custody.cash_documents import document_message, document_parse
 from custody.catalogue import ASSETS, CASH
-from custody.errors import Untrusted
+from custody.errors import OfficersAwaited, Untrusted
 from custody.models import Account, CustodyIntent, ReleaseDue, Withdrawal
 from custody.services.returning import withdrawal_payload
 from custody.services.withdrawing import withdrawal_calldata
@@ -129,7 +129,10 @@ def _covered_check(withdrawal: Withdrawal, sequence: int, trust: policy.Policy) 
 def permission_check(
     withdrawal: Withdrawal, debit: Debit, code: str, trust: policy.Policy, allowance: Allowance
 ) -> None:
-    """Raise `Untrusted` unless officers approved a withdrawal or the day's limit has room."""
+    """Raise `Untrusted` unless officers approved a withdrawal or the day's limit has room.
+
+    Without an act above the limit it is `OfficersAwaited`.
+    """
     act = withdrawal.act
     if act is None:
         if allowance.take(
@@ -140,7 +143,7 @@ def permission_check(
             day=trade_date(),
         ):
             return
-        raise Untrusted("above the day's limit: two officers must approve (custody.withdraw)")
+        raise OfficersAwaited("above the day's limit: two officers must approve (custody.withdraw)")
     if act.kind != "custody.withdraw" or act.payload != withdrawal_payload(withdrawal):
         raise Untrusted(f"act {act.id} is about another withdrawal")
     body_signer.act_check(act, trust)

@@ -390,10 +390,12 @@ class Migration(migrations.Migration):
                     models.CharField(
                         choices=[
                             ("requested", "Requested"),
+                            ("awaiting", "Awaiting"),
                             ("signed", "Signed"),
                             ("submitted", "Submitted"),
                             ("confirmed", "Confirmed"),
                             ("failed", "Failed"),
+                            ("void", "Void"),
                         ],
                         default="requested",
                         max_length=16,
@@ -423,7 +425,7 @@ class Migration(migrations.Migration):
                 "constraints": [
                     models.CheckConstraint(
                         condition=models.Q(
-                            ("state__in", ["requested", "failed"]),
+                            ("state__in", ["requested", "awaiting", "failed", "void"]),
                             models.Q(("deadline__gt", 0), ("signature__isnull", False)),
                             _connector="OR",
                         ),

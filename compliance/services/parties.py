@@ -164,8 +164,9 @@ def registry_intents_request(*, holder: int) -> list[RegistryIntent]:
 def _registry_intent(party: Party, address: HolderAddress, chain: ChainAddresses) -> RegistryIntent:
     # The registry takes rising versions only, so an older wish that is not on its way is void.
     RegistryIntent.objects.filter(
-        address=address, state__in=[IntentState.REQUESTED, IntentState.SIGNED]
-    ).update(state=IntentState.FAILED, error=f"superseded by version {party.version}")
+        address=address,
+        state__in=[IntentState.REQUESTED, IntentState.SIGNED, IntentState.FAILED],
+    ).update(state=IntentState.VOID, error=f"superseded by version {party.version}")
     status: dict[str, Any] = {
         "verified": party.classes != 0,
         "frozen": party.frozen,

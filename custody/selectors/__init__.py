@@ -9,6 +9,7 @@ from custody.selectors.accounts import (
     asset_get,
     assets_by_id,
 )
+from custody.selectors.awaited import Awaited, AwaitedTotal, awaited_list, awaited_totals
 from custody.selectors.banks import BankHolding, bank_holdings
 from custody.selectors.bars import (
     bar_find,
@@ -84,6 +85,8 @@ from custody.selectors.withdrawals import (
 
 __all__ = [
     "CHARGES",
+    "Awaited",
+    "AwaitedTotal",
     "BankHolding",
     "DepositPlace",
     "DepositRecord",
@@ -96,6 +99,8 @@ __all__ = [
     "accounts_unready",
     "asset_get",
     "assets_by_id",
+    "awaited_list",
+    "awaited_totals",
     "bank_accounts_of",
     "bank_holdings",
     "bar_find",

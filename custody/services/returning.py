@@ -57,7 +57,7 @@ def withdrawal_voided(*, intent_id: UUID, deadline: int) -> bool:
         withdrawal__state=State.RETURNING,
         state__in=[IntentState.SIGNED, IntentState.SUBMITTED, IntentState.FAILED],
     )
-    if not void.update(state=IntentState.FAILED, deadline=0, error="ran out unused"):
+    if not void.update(state=IntentState.VOID, deadline=0, error="ran out unused"):
         return False
     wake(ADVANCE_TASK, str(intent_id))
     return True
@@ -73,7 +73,7 @@ def withdrawal_give_back(withdrawal: Withdrawal) -> None:
         if locked.state != State.RETURNING:
             return
         unsigned = CustodyIntent.objects.filter(pk=locked.pk, deadline=0)
-        unsigned.update(state=IntentState.FAILED, error="the withdrawal is returned")
+        unsigned.update(state=IntentState.VOID, error="the withdrawal is returned")
         if CustodyIntent.objects.filter(pk=locked.pk).exclude(deadline=0).exists():
             raise NotYet(f"the signature of withdrawal {locked.pk} has not run out")
     reference = selectors.return_reference(withdrawal.pk)

@@ -31,8 +31,10 @@ def sweep() -> int:
         compliance.attempt(partial(account_prepare, number=number))
         account_retry(number)
     minted = Issuance.objects.filter(state=Issuance.State.MINTED)
-    unfinished = Q(state__in=["requested", "debiting", "returning"])
-    withdrawals = Withdrawal.objects.filter(unfinished | Q(state="covered", intent=None))
+    unfinished = Q(state__in=["requested", "debiting"]) | Q(state="covered", intent=None)
+    # Before a signature has run out nothing can be given back: clearing tells when it has.
+    returning = Q(state="returning") & (Q(intent=None) | Q(intent__deadline=0))
+    withdrawals = Withdrawal.objects.filter(unfinished | returning)
     moved = WithdrawalCharge.objects.filter(state=WithdrawalCharge.State.MOVED)
     confirmed = TokenDeposit.objects.filter(state=TokenDeposit.State.CONFIRMED)
     return (

@@ -6,6 +6,7 @@ Each source is asked once and may be gone; what must not live here: how the answ
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 import django.db
@@ -14,11 +15,12 @@ from django.conf import settings
 from django.utils import timezone
 
 from compliance.dead_letters import counts
-from custody.selectors import ledger_position, withdrawals_halted
+from custody.selectors import awaited_totals, ledger_position, withdrawals_halted
 from exchange.api.valkey import valkey
 from exchange.marketdata import archive, store
 from exchange.operations.dead_letters import QUEUES
 from exchange.operations.shapes import (
+    AwaitedHealth,
     Cause,
     ClearingHealth,
     EngineHealth,
@@ -83,6 +85,7 @@ class Found:
     failures: dict[str, int] = field(default_factory=dict)
     clearing: ClearingHealth | None = None
     dead_letters: dict[str, int] = field(default_factory=dict)
+    awaited: dict[str, AwaitedHealth] = field(default_factory=dict)
 
 
 def report() -> Report:
@@ -117,6 +120,7 @@ def report() -> Report:
         task_failures=found.failures,
         clearing=found.clearing,
         dead_letters=found.dead_letters,
+        awaited=found.awaited,
     )
 
 
@@ -163,6 +167,10 @@ def _database_read(found: Found) -> None:
     }
     found.clearing = _clearing_read()
     found.dead_letters = counts(QUEUES)
+    found.awaited = {
+        kind: AwaitedHealth(total.count, None if total.since is None else _since_s(total.since))
+        for kind, total in awaited_totals().items()
+    }
 
 
 def _clearing_read() -> ClearingHealth | None:
@@ -181,7 +189,7 @@ def _clearing_read() -> ClearingHealth | None:
         settled_sequence=sequence,
         oldest_unsettled_s=None if oldest_ns is None else _age_s(oldest_ns),
         transactions_pending=clearing.transactions_pending(),
-        reconciled_s_ago=(timezone.now() - compared.at).total_seconds() if compared else None,
+        reconciled_s_ago=_since_s(compared.at) if compared else None,
         mismatches=compared.mismatches if compared else None,
         withdrawals_halted=halt.reason if halt else None,
     )
@@ -197,6 +205,10 @@ def _valkey_read(found: Found) -> None:
         if found.engine and position is not None and position < found.engine.sequence:
             since_ns = waiting_since_ns(engine_address(), position)
             found.waiting_s[name] = None if since_ns is None else _age_s(since_ns)
+
+
+def _since_s(time: datetime) -> float:
+    return max(0.0, (timezone.now() - time).total_seconds())
 
 
 def _age_s(time_ns: int) -> float:

@@ -43,6 +43,8 @@ _HELP = {
     "nexus_sweep_age_seconds": "Time since the scheduled task last succeeded",
     "nexus_task_failures": "Tasks that raised",
     "nexus_dead_letters": "Relayed work that waits for a person",
+    "nexus_awaited": "What waits for officers' decision or a bank's answer",
+    "nexus_awaited_oldest_seconds": "For how long the oldest of them has waited, else 0",
 }
 
 Number = int | float | None
@@ -79,6 +81,10 @@ class _Exchange(Collector):
         yield failures
         if found.database == "ok":
             yield _labelled("nexus_dead_letters", "kind", found.dead_letters)
+            counted = {kind: each.count for kind, each in found.awaited.items()}
+            oldest = {kind: each.oldest_s or 0 for kind, each in found.awaited.items()}
+            yield _labelled("nexus_awaited", "kind", counted)
+            yield _labelled("nexus_awaited_oldest_seconds", "kind", oldest)
 
 
 def _parts(found: Report) -> Iterator[Metric]:

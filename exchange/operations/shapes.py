@@ -50,6 +50,13 @@ class ClearingHealth(msgspec.Struct, frozen=True):
     withdrawals_halted: str | None
 
 
+class AwaitedHealth(msgspec.Struct, frozen=True):
+    """How many pieces wait for officers or a bank, and for how long the oldest has waited."""
+
+    count: int
+    oldest_s: float | None
+
+
 class Report(msgspec.Struct, frozen=True):
     """`causes` say why the status is unavailable; `clearing` is null before the deployment."""
 
@@ -64,6 +71,7 @@ class Report(msgspec.Struct, frozen=True):
     task_failures: dict[str, int]
     clearing: ClearingHealth | None
     dead_letters: dict[str, int]
+    awaited: dict[str, AwaitedHealth]
 
 
 class Health(msgspec.Struct, frozen=True):

@@ -185,7 +185,7 @@ def test_registry_intent_is_made_once_per_address_and_version(
     frozen = _executed(grace, henry, "compliance.freeze", party.holder)
     services.eligibility_apply(party_id=frozen.pk)
     intent.refresh_from_db()
-    assert (intent.state, intent.error) == ("failed", "superseded by version 2")
+    assert (intent.state, intent.error) == ("void", "superseded by version 2")
     second = RegistryIntent.objects.get(version=2)
     frozen.refresh_from_db()
     decoded = decode(types, bytes(second.data)[4:])

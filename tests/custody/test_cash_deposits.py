@@ -100,6 +100,9 @@ def test_deposit_of_another_bank_waits_in_review(counter: Counter, tmp_path: Pat
     counter.bank = other
     deposit = services.cash_deposit_receive(document=counter.notice(5_000))
     assert (deposit.state, deposit.reason) == ("review", "virtual_account_unknown")
+    assert [(one.kind, one.id, one.detail) for one in selectors.awaited_list()] == [
+        ("deposit_review", deposit.pk, "5000 KRW at woori: virtual_account_unknown")
+    ]
     _nothing_moved(counter)
 
 
@@ -143,8 +146,13 @@ def test_deposits_of_a_day_are_minted_together_up_to_the_limit(counter: Counter)
         services.cash_deposit_receive(document=counter.notice(amount))
     services.sweep()
     assert counter.carried() == 1
-    waiting = CustodyIntent.objects.get(kind="mint", state="requested")
+    waiting = CustodyIntent.objects.get(kind="mint", state="awaiting")
     assert "above the day's limit" in waiting.error
+    (held,) = selectors.awaited_list()
+    assert (held.kind, held.detail) == (
+        "deposit_limit",
+        f"2001 KRW at hana for account {counter.account.pk}",
+    )
     assert counter.won() == 3_000 * WON
     (used,) = selectors.limits_of(counter.account.pk, trade_date())
     assert (used.action, used.limit_units, used.used_units) == (

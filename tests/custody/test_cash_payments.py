@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 from datetime import UTC, date, datetime, timedelta
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -66,11 +67,18 @@ def test_withdrawal_is_paid_once_and_completed(counter: Counter) -> None:
     order.refresh_from_db()
     withdrawal.refresh_from_db()
     assert (order.state, withdrawal.state, withdrawal.closed_at) == ("sent", "executed", None)
+    unanswered = selectors.awaited_totals()["payment_answer"]
+    assert (unanswered.count, unanswered.since) == (1, order.sent_at)
+    output = StringIO()
+    call_command("awaited_list", stdout=output)
+    stamp = f"{order.sent_at:%F %T}"
+    assert output.getvalue() == f"payment_answer {order.pk}: since {stamp}, 40000 KRW at hana\n"
     for answer in (*first, *again):
         assert services.payment_answer_receive(document=answer).state == "paid"
     assert (_closed_by(order, withdrawal), counter.balance()) == ("completed", 60_000)
     assert services.payments_send() == []
     assert selectors.cash_unpaid("KRW") == 0
+    assert {total.count for total in selectors.awaited_totals().values()} == {0}
     services.sweep()
     services.withdrawal_payment_request(withdrawal_id=withdrawal.pk)
     assert (PaymentOrder.objects.count(), Issuance.objects.count()) == (1, 1)

@@ -15,8 +15,10 @@ from eth_utils.crypto import keccak
 from compliance import policy
 from compliance import services as compliance
 from compliance import signer as body_signer
+from compliance.dead_letters import ATTEMPTS_DEAD, counts
 from compliance.models import AuditRecord, Party
 from custody import evidence, selectors, services, withdrawal_check
+from custody.dead_letters import QUEUES
 from custody.errors import (
     Conflict,
     DestinationIsAccount,
@@ -294,7 +296,16 @@ def test_two_officers_approve_what_exceeds_the_limit(
     withdrawal = _wish(member)
     _covered(withdrawal, clearing)
     assert signer.work() == 0
-    assert "two officers" in CustodyIntent.objects.get(pk=withdrawal.pk).error
+    for _ in range(ATTEMPTS_DEAD):
+        CustodyIntent.objects.update(due_at=timezone.now())
+        assert signer.work() == 0
+    waiting = CustodyIntent.objects.get(pk=withdrawal.pk)
+    assert (waiting.state, waiting.attempts) == ("awaiting", 0)
+    assert "two officers" in waiting.error
+    assert set(counts(QUEUES).values()) == {0}
+    assert [(one.kind, one.id) for one in selectors.awaited_list()] == [
+        ("withdrawal_limit", str(withdrawal.pk))
+    ]
     for changed in ({"amount_units": 1}, {"destination": Keys.create().address}):
         assert _approved(carol, dave, withdrawal, **changed).state == "failed"
     assert _approved(carol, dave, withdrawal).state == "executed"
@@ -302,6 +313,21 @@ def test_two_officers_approve_what_exceeds_the_limit(
     assert signer.work() == 1
     withdrawal.refresh_from_db()
     assert withdrawal.state == "signed"
+    assert list(selectors.awaited_list()) == []
+
+
+def test_what_awaited_officers_is_a_failure_when_its_reason_is_another(
+    member: Account, clearing: body_signer.BodySigner, signer: CustodySigner
+) -> None:
+    withdrawal = _wish(member)
+    _covered(withdrawal, clearing)
+    assert signer.work() == 0
+    Withdrawal.objects.filter(pk=withdrawal.pk).update(cover_signature=b"\0" * 65)
+    CustodyIntent.objects.update(due_at=timezone.now())
+    assert signer.work() == 0
+    waiting = CustodyIntent.objects.get(pk=withdrawal.pk)
+    assert (waiting.state, waiting.attempts) == ("requested", 1)
+    assert list(selectors.awaited_list()) == []
 
 
 def test_withdrawals_of_a_day_pass_together_up_to_the_limit_and_no_further(
@@ -528,6 +554,9 @@ def test_withdrawal_the_chain_refuses_goes_back_when_its_signature_has_run_out(
     with pytest.raises(NotYet, match="has not run out"):
         services.withdrawal_advance(withdrawal_id=withdrawal.pk)
     assert _units(engine_client, member.pk) == 6 * GRAM
+    services.sweep()
+    withdrawal.refresh_from_db()
+    assert withdrawal.attempts == 0  # to wait for the deadline is no failure
     ((intent, deadline),) = selectors.withdrawals_unvoided()
     assert not services.withdrawal_voided(intent_id=intent, deadline=deadline - 1)
     assert services.withdrawal_voided(intent_id=intent, deadline=deadline)
@@ -556,7 +585,7 @@ def test_officers_return_a_withdrawal_they_do_not_let_go(
     services.sweep()
     withdrawal.refresh_from_db()
     assert (withdrawal.state, _units(engine_client, member.pk)) == ("returned", 10 * GRAM)
-    assert CustodyIntent.objects.get(pk=withdrawal.pk).state == "failed"
+    assert CustodyIntent.objects.get(pk=withdrawal.pk).state == "void"
     again = act_approved(dave, carol, "custody.withdrawal_return", withdrawal=str(withdrawal.pk))
     services.act_execute(act_id=again.id)
     assert compliance.act_claim(act_id=again.id, body="custody").state == "failed"
