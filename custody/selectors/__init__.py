@@ -23,6 +23,7 @@ from custody.selectors.cash import (
     bank_accounts_of,
     cash_bank,
     cash_deposit_get,
+    cash_deposits_held,
     cash_deposits_of,
     cash_owed,
     cash_unpaid,
@@ -64,7 +65,7 @@ from custody.selectors.ledger import (
     ledger_position,
     ledger_postings,
 )
-from custody.selectors.limits import LimitUse, limits_of
+from custody.selectors.limits import LimitUse, limit_units, limits_of
 from custody.selectors.withdrawals import (
     deposit_reference,
     return_reference,
@@ -109,6 +110,7 @@ __all__ = [
     "bars_available",
     "cash_bank",
     "cash_deposit_get",
+    "cash_deposits_held",
     "cash_deposits_of",
     "cash_owed",
     "cash_unpaid",
@@ -132,6 +134,7 @@ __all__ = [
     "ledger_balances",
     "ledger_position",
     "ledger_postings",
+    "limit_units",
     "limits_of",
     "notice_document",
     "outside_holdings",

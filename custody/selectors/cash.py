@@ -67,6 +67,12 @@ def cash_deposits_of(account: int) -> QuerySet[CashDeposit]:
     return rows.select_related("asset", "issuance").order_by("-received_at", "-pk")
 
 
+def cash_deposits_held() -> QuerySet[CashDeposit]:
+    """Return deposits that wait for officers to accept or return them, oldest first."""
+    rows = CashDeposit.objects.filter(state=CashDeposit.State.REVIEW)
+    return rows.order_by("received_at", "pk")
+
+
 def issuances_of(account: int) -> QuerySet[Issuance]:
     """Return mints for an account against evidence that names it, newest first."""
     rows = Issuance.objects.filter(account_id=account, deposit=None, rejection=None)

@@ -18,6 +18,12 @@ class LimitUse:
     used_units: int
 
 
+def limit_units(action: str, asset: Asset) -> int:
+    """Return base units of an asset that pass in a day without officers; none unless set."""
+    limit = AutomaticLimit.objects.filter(action=action, asset=asset).first()
+    return limit.units if limit else 0
+
+
 def limits_of(account: int, day: date) -> list[LimitUse]:
     """Return an account's automatic limits and their use on a trade date, by action and asset."""
     withdrawn = Withdrawal.objects.filter(account_id=account, limit_day=day)

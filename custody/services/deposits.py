@@ -36,8 +36,9 @@ MINT_TASK = "custody.cash_deposit_mint"
 def cash_deposit_receive(*, document: dict[str, Any]) -> CashDeposit:
     """Keep a bank's notice of money on a virtual account; the same again returns the first.
 
-    What names a member's virtual account and the member's own name is minted; anything else waits
-    in review. Raises `EvidenceInvalid`, `Conflict` (same id, other content).
+    What names a member's virtual account and the member's own name is minted, if it is no less than
+    `CUSTODY_DEPOSIT_MIN_WON` and no more than what passes in a day without officers; anything else
+    waits in review. Raises `EvidenceInvalid`, `Conflict` (same id, other content).
     """
     keys = selectors.evidence_keys()
     notice = document_verify(DepositNotice, keys, settings.INSTANCE_ID, document)
@@ -69,14 +70,16 @@ def cash_deposit_receive(*, document: dict[str, Any]) -> CashDeposit:
 
 
 def _doubt(notice: DepositNotice, asset: Asset | None, owner: VirtualAccount | None) -> str:
-    if notice.amount == 0:
-        return "amount_zero"
     if asset is None:
         return "currency_unknown"
     if owner is None:
         return "virtual_account_unknown"
     if not name_matches(owner.account, notice.depositor_name):
         return "name_differs"
+    if notice.amount < settings.CUSTODY_DEPOSIT_MIN_WON:
+        return "amount_below_minimum"
+    if notice.amount * 10**asset.decimals > selectors.limit_units("deposit", asset):
+        return "amount_above_limit"
     return ""
 
 

@@ -133,7 +133,8 @@ def counter_open(folder: Path, signer: CustodySigner) -> Counter:
     secret = b"\x07" * 32
     clearing = body_signer.BodySigner("clearing", secret)
     policy.attestor_trust("custody", clearing.address)
-    policy.limit_set("custody", "deposit", "KRW", 1_000_000 * WON)
+    won = selectors.asset_get(code="KRW")
+    services.limit_set(action="deposit", asset=won, units=1_000_000 * WON, actor="process:test")
     policy.limit_set("custody", "withdraw", "KRW", 1_000_000 * WON)
     services.bank_account_register(
         account=account.pk, bank="kb", number="110-222-333", holder_name=NAME, actor="process:test"

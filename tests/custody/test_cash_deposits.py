@@ -1,10 +1,12 @@
 """Money paid into a virtual account: matched and minted, or in review until officers decide."""
 
+import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 from django.conf import settings
+from django.core.management import call_command
 from django.db import IntegrityError, transaction
 
 from compliance import policy
@@ -74,7 +76,7 @@ def test_matching_deposit_is_credited_once_on_the_banks_word(counter: Counter) -
 
 def test_banks_spelling_of_a_name_is_recognised(counter: Counter) -> None:
     for payer in ("KIM JIWOO", "kim ji woo", "Ｋｉｍ　Ｊｉ－ｗｏｏ", "Kim, Ji-Woo"):
-        deposit = services.cash_deposit_receive(document=counter.notice(1, payer=payer))
+        deposit = services.cash_deposit_receive(document=counter.notice(1_000, payer=payer))
         assert deposit.state == "accepted", payer
 
 
@@ -85,14 +87,49 @@ def test_deposit_waits_in_review_when_it_does_not_match(counter: Counter) -> Non
         ({"number": "79000000099990"}, "virtual_account_unknown"),
         ({"currency": "USD"}, "currency_unknown"),
         ({"currency": "XAU"}, "currency_unknown"),
-        ({"amount": 0}, "amount_zero"),
+        ({"amount": 0}, "amount_below_minimum"),
+        ({"amount": 999}, "amount_below_minimum"),
+        ({"amount": 1_000_001}, "amount_above_limit"),
+        ({"amount": 1_000_001, "payer": "Kim Ji-won"}, "name_differs"),
     )
     for changed, reason in doubts:
         document = counter.notice(**{"amount": 5_000, **changed})
         deposit = services.cash_deposit_receive(document=document)
         assert (deposit.state, deposit.reason) == ("review", reason)
         services.cash_deposit_mint(notice_id=deposit.pk)
+    assert [one.reason for one in selectors.cash_deposits_held()] == [why for _, why in doubts]
     _nothing_moved(counter)
+
+
+def test_wrong_amount_is_listed_and_goes_as_officers_say(
+    counter: Counter, carol: Desk, dave: Desk, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def held() -> list[tuple[str, str, int]]:
+        call_command("cash_deposits_held")
+        found = json.loads(capsys.readouterr().out)["deposits"]
+        return [(one["notice_id"], one["reason"], one["notice"]["amount"]) for one in found]
+
+    amounts = (999, 1_000_000, 1_000_001, 1_000_002)
+    small, whole, large, larger = (
+        services.cash_deposit_receive(document=counter.notice(amount)) for amount in amounts
+    )
+    assert held() == [
+        (small.pk, "amount_below_minimum", 999),
+        (large.pk, "amount_above_limit", 1_000_001),
+        (larger.pk, "amount_above_limit", 1_000_002),
+    ]
+    for deposit in (small, large):
+        units = {"account": counter.account.pk, "amount_units": deposit.amount * WON}
+        stated = {"notice_id": deposit.pk, **units}
+        assert _decided(carol, dave, "custody.deposit_accept", **stated) == "executed"
+    assert _decided(carol, dave, "custody.deposit_return", notice_id=larger.pk) == "executed"
+    services.sweep()
+    assert counter.carried() == 3
+    assert counter.won() == (999 + whole.amount + 1_000_001) * WON
+    (paid,) = counter.answered()
+    services.payment_answer_receive(document=paid)
+    larger.refresh_from_db()
+    assert (larger.state, held(), counter.balance()) == ("returned", [], 2_001_000)
 
 
 def test_deposit_of_another_bank_waits_in_review(counter: Counter, tmp_path: Path) -> None:

@@ -314,7 +314,7 @@ def test_bank_and_exchange_work_by_files_alone(
     folder, file = tmp_path / "bank", tmp_path / "document.json"
     public_key = (Path(settings.KEYS) / "custody.payments.pub").read_text().strip()
     assert _bank(folder, "trust", public_key) == {"custody_key": public_key}
-    paid_in = ("--to", counter.number, "--payer", NAME, "--amount", "500")
+    paid_in = ("--to", counter.number, "--payer", NAME, "--amount", "5000")
     file.write_text(json.dumps(_bank(folder, "deposit", *paid_in)))
     received = _manage("bank_notice_receive", str(file), capsys=capsys)
     assert (received["state"], received["reason"]) == ("accepted", "")
@@ -326,7 +326,7 @@ def test_bank_and_exchange_work_by_files_alone(
     told = _manage("payment_answers_receive", str(file), capsys=capsys)
     assert told == {str(withdrawal.pk): "paid"}
     balance = _bank(folder, "balance")
-    assert (balance["bank"], balance["amount"]) == ("hana", 60_500)
+    assert (balance["bank"], balance["amount"]) == ("hana", 65_000)
     file.write_text("{}")
     with pytest.raises(CommandError):
         call_command("payment_answers_receive", str(file))

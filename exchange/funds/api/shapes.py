@@ -151,11 +151,15 @@ class Deposits(msgspec.Struct, frozen=True):
 
 
 class CashInstruction(msgspec.Struct, frozen=True):
-    """Pay from an account in your own name into this number, which is yours alone."""
+    """Pay from an account in your own name into this number, which is yours alone.
+
+    Less than `minimum` at once, in won, waits in review.
+    """
 
     asset: str
     bank: str
     number: str
+    minimum: str
 
 
 class TokenInstruction(msgspec.Struct, frozen=True):

@@ -3,6 +3,7 @@
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
+from django.conf import settings
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -67,7 +68,8 @@ class DepositInstructionsView(MemberView):
         account = custody_selectors.account_get(self.account)
         try:
             virtual = custody_selectors.virtual_account_get(self.account)
-            cash = shapes.CashInstruction(_CASH, virtual.bank_id, virtual.number)
+            minimum = str(settings.CUSTODY_DEPOSIT_MIN_WON)
+            cash = shapes.CashInstruction(_CASH, virtual.bank_id, virtual.number, minimum)
         except NotYet:
             cash = None
         tokens = [

@@ -152,7 +152,8 @@ def test_instructions_name_the_members_own_number_and_address(
     for trader in savers:
         shown = trader.get("/v1/deposits/instructions")
         number = virtual_account_number(trader.account)
-        assert shown["cash"] == {"asset": "KRW", "bank": "hana", "number": number}
+        cash = {"asset": "KRW", "bank": "hana", "number": number, "minimum": "1000"}
+        assert shown["cash"] == cash
         assert {one["address"] for one in shown["tokens"]} == {f"0x{trader.account:040x}"}
         assert "XAU" in {one["asset"] for one in shown["tokens"]}
         nothing: dict[str, Any] = {"deposits": [], "next_cursor": None}
