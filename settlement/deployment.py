@@ -19,6 +19,7 @@ from settlement.chain import client, deploy, lane, purse
 from settlement.chain.blueprint import Kind
 from settlement.errors import InstanceDiffers, LaneUnavailable
 from settlement.models import Deployment, Lane
+from settlement.sight import chain_observe
 
 BODIES: tuple[deploy.Body, ...] = ("venue", "clearing", "custody", "compliance")
 
@@ -53,6 +54,7 @@ def chain_deploy() -> Deployment:
     found = _written_down(stands, tokens)
     policy.attestor_trust("custody", signers["clearing"])
     _bodies_tell(stands, tokens, attestor=signers["custody"])
+    chain_observe()
     return found
 
 

@@ -62,6 +62,18 @@ class DepositPosition(models.Model):
         ]
 
 
+class ChainSight(models.Model):
+    """The chain's newest block when the node last answered, for who may not ask it; id is 1."""
+
+    id = models.SmallIntegerField(primary_key=True, default=1)
+    block_number = models.BigIntegerField()
+    block_at = models.DateTimeField()
+    seen_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [models.CheckConstraint(condition=Q(id=1), name="settlement_chain_sight_one")]
+
+
 class Obligation(models.Model):
     """What one fill makes two accounts owe each other, in base units; append-only."""
 

@@ -15,6 +15,7 @@ from settlement.errors import InstanceDiffers, NotDeployed
 from settlement.models import (
     Batch,
     BatchState,
+    ChainSight,
     ChainTransaction,
     Deployment,
     DepositPosition,
@@ -204,6 +205,11 @@ def batches_due(limit: int = 16) -> list[int]:
         state__in=[BatchState.PROPOSED, BatchState.CONFIRMED, BatchState.UNWOUND]
     ).filter(due_at__lte=timezone.now())
     return list(waiting.order_by("batch_id").values_list("batch_id", flat=True)[:limit])
+
+
+def chain_sight() -> ChainSight | None:
+    """Return the chain's newest block as it was last seen, None before the deployment."""
+    return ChainSight.objects.first()
 
 
 def reconciliation_last() -> Reconciliation | None:

@@ -9,7 +9,7 @@ from functools import partial
 
 from compliance.selectors import acts_due
 from compliance.services import act_retry
-from settlement import deposits, reconciler, selectors, services, settle
+from settlement import deposits, reconciler, selectors, services, settle, sight
 from settlement.errors import NotDeployed
 
 logger = logging.getLogger(__name__)
@@ -37,6 +37,15 @@ def deposits_due() -> int:
     except NotDeployed:
         return 0
     return deposits.deposits_find()
+
+
+def chain_observe_due() -> None:
+    """Look whether the node answers; when it does not, what was last seen grows old."""
+    try:
+        selectors.deployment()
+    except NotDeployed:
+        return
+    _attempt(sight.chain_observe)
 
 
 def reconcile_due() -> None:

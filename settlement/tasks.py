@@ -32,6 +32,11 @@ def sweep() -> None:
     sweeping.sweep()
 
 
+@shared_task(name="settlement.chain_observe")
+def chain_observe() -> None:
+    sweeping.chain_observe_due()
+
+
 @shared_task(name="settlement.reconcile")
 def reconcile() -> None:
     sweeping.reconcile_due()

@@ -22,6 +22,7 @@ from exchange.operations.dead_letters import QUEUES
 from exchange.operations.shapes import (
     AwaitedHealth,
     Cause,
+    ChainHealth,
     ClearingHealth,
     EngineHealth,
     FollowerHealth,
@@ -36,6 +37,7 @@ from matching.client import (
     engine,
     engine_address,
     heartbeat_name,
+    heartbeat_sequence,
     waiting_since_ns,
 )
 from matching.protocol.queries import GetStatus, Status
@@ -62,6 +64,7 @@ PROCESSES = (
 # Each with the process in which it runs.
 FOLLOWERS = {
     "projector": "projector",
+    "snapshots": "snapshots",
     "ledger": "ledger",
     "clearing": "clearing",
     "marketdata": "marketdata",
@@ -83,6 +86,7 @@ class Found:
     waiting_s: dict[str, float | None] = field(default_factory=dict)
     sweeps: dict[str, float] = field(default_factory=dict)
     failures: dict[str, int] = field(default_factory=dict)
+    chain: ChainHealth | None = None
     clearing: ClearingHealth | None = None
     dead_letters: dict[str, int] = field(default_factory=dict)
     awaited: dict[str, AwaitedHealth] = field(default_factory=dict)
@@ -106,6 +110,7 @@ def report() -> Report:
             {name: each for name, each in followers.items() if FOLLOWERS[name] in expected}
         ),
         *(_sweeps_judge(found.sweeps) if "worker" in expected else ()),
+        *(_chain_judge(found.chain) if "worker" in expected else ()),
         *_clearing_judge(found.clearing),
     ]
     return Report(
@@ -118,6 +123,7 @@ def report() -> Report:
         followers=followers,
         sweeps_s_ago=found.sweeps,
         task_failures=found.failures,
+        chain=found.chain,
         clearing=found.clearing,
         dead_letters=found.dead_letters,
         awaited=found.awaited,
@@ -165,12 +171,19 @@ def _database_read(found: Found) -> None:
         "clearing": clearing.obligations_position(),
         "candles": archive.position_read(),
     }
-    found.clearing = _clearing_read()
+    found.chain, found.clearing = _chain_read(), _clearing_read()
     found.dead_letters = counts(QUEUES)
     found.awaited = {
         kind: AwaitedHealth(total.count, None if total.since is None else _since_s(total.since))
         for kind, total in awaited_totals().items()
     }
+
+
+def _chain_read() -> ChainHealth | None:
+    sight = clearing.chain_sight()
+    if sight is None:
+        return None
+    return ChainHealth(sight.block_number, _since_s(sight.block_at), _since_s(sight.seen_at))
 
 
 def _clearing_read() -> ClearingHealth | None:
@@ -199,7 +212,10 @@ def _valkey_read(found: Found) -> None:
     found.positions["marketdata"] = store.position_read()
     instance = str(settings.INSTANCE_ID)
     signs: Any = valkey().mget([heartbeat_name(instance, name) for name in PROCESSES])
-    found.alive = {name for name, sign in zip(PROCESSES, signs, strict=True) if sign}
+    alive = {name: sign for name, sign in zip(PROCESSES, signs, strict=True) if sign}
+    found.alive = set(alive)
+    if "snapshots" in alive:
+        found.positions["snapshots"] = heartbeat_sequence(alive["snapshots"])
     found.sweeps, found.failures = sweeps_read(), failures_read()
     for name, position in found.positions.items():
         if found.engine and position is not None and position < found.engine.sequence:
@@ -259,6 +275,16 @@ def _sweeps_judge(sweeps: Mapping[str, float]) -> list[Cause]:
         for name, age in sorted(sweeps.items())
         if name in limits and age > limits[name]
     ]
+
+
+def _chain_judge(chain: ChainHealth | None) -> list[Cause]:
+    if chain is None:
+        return []
+    if chain.answered_s_ago > settings.HEALTH_LAG_MAX_S:
+        return [Cause("chain", f"the node last answered {chain.answered_s_ago:.0f} s ago")]
+    if chain.block_age_s > settings.HEALTH_BLOCK_MAX_S:
+        return [Cause("chain", f"the node's newest block is {chain.block_age_s:.0f} s old")]
+    return []
 
 
 def _clearing_judge(state: ClearingHealth | None) -> list[Cause]:

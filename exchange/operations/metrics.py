@@ -10,7 +10,13 @@ from prometheus_client.registry import Collector
 
 from exchange.api import measures
 from exchange.operations.health import report
-from exchange.operations.shapes import ClearingHealth, EngineHealth, FollowerHealth, Report
+from exchange.operations.shapes import (
+    ChainHealth,
+    ClearingHealth,
+    EngineHealth,
+    FollowerHealth,
+    Report,
+)
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 _SHARED = "PROMETHEUS_MULTIPROC_DIR"
@@ -30,6 +36,9 @@ _HELP = {
     "nexus_follower_position": "Last sequence number the follower has passed",
     "nexus_follower_lag_commands": "Commands the follower has not passed yet",
     "nexus_follower_lag_seconds": "Age of the first command the follower has not passed",
+    "nexus_chain_block": "Number of the chain's newest block as last seen",
+    "nexus_chain_block_age_seconds": "Age of that block",
+    "nexus_chain_answer_age_seconds": "Time since the node last answered the worker",
     "nexus_batches_open": "Batches on their way to the chain",
     "nexus_batches_settled": "Batches final on chain",
     "nexus_fills_settled": "Fills that are title",
@@ -73,6 +82,7 @@ class _Exchange(Collector):
         yield from _parts(found)
         yield from _engine(found.engine)
         yield from _followers(found.followers)
+        yield from _chain(found.chain)
         yield from _clearing(found.clearing)
         yield _labelled("nexus_sweep_age_seconds", "task", found.sweeps_s_ago)
         failures = CounterMetricFamily(*_named("nexus_task_failures"), labels=["task"])
@@ -120,6 +130,17 @@ def _followers(states: Mapping[str, FollowerHealth]) -> Iterator[Metric]:
     ):
         values = {each: getattr(state, field) for each, state in states.items()}
         yield _labelled(name, "follower", values)
+
+
+def _chain(state: ChainHealth | None) -> Iterator[Metric]:
+    if state is not None:
+        yield from _gauges(
+            {
+                "nexus_chain_block": state.block,
+                "nexus_chain_block_age_seconds": state.block_age_s,
+                "nexus_chain_answer_age_seconds": state.answered_s_ago,
+            }
+        )
 
 
 def _clearing(state: ClearingHealth | None) -> Iterator[Metric]:

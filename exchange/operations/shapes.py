@@ -35,6 +35,14 @@ class FollowerHealth(msgspec.Struct, frozen=True):
     lag_s: float | None
 
 
+class ChainHealth(msgspec.Struct, frozen=True):
+    """The newest block as the worker last saw it, its age, and when the node last answered it."""
+
+    block: int
+    block_age_s: float
+    answered_s_ago: float
+
+
 class ClearingHealth(msgspec.Struct, frozen=True):
     """Batches on their way by state, and for how long the oldest fill has waited for title."""
 
@@ -58,7 +66,10 @@ class AwaitedHealth(msgspec.Struct, frozen=True):
 
 
 class Report(msgspec.Struct, frozen=True):
-    """`causes` say why the status is unavailable; `clearing` is null before the deployment."""
+    """`causes` say why the status is unavailable.
+
+    `chain` and `clearing` are null before the deployment.
+    """
 
     status: State
     causes: list[Cause]
@@ -69,6 +80,7 @@ class Report(msgspec.Struct, frozen=True):
     followers: dict[str, FollowerHealth]
     sweeps_s_ago: dict[str, float]
     task_failures: dict[str, int]
+    chain: ChainHealth | None
     clearing: ClearingHealth | None
     dead_letters: dict[str, int]
     awaited: dict[str, AwaitedHealth]

@@ -7,6 +7,7 @@ HEALTH_PROCESSES = tuple(filter(None, os.environ.get("NEXUS_PROCESSES", "").spli
 # How long something may wait before /health names it, in seconds.
 HEALTH_LAG_MAX_S = int(os.environ.get("NEXUS_HEALTH_LAG_MAX_S", "30"))
 HEALTH_SWEEP_MAX_S = int(os.environ.get("NEXUS_HEALTH_SWEEP_MAX_S", "60"))
+HEALTH_BLOCK_MAX_S = int(os.environ.get("NEXUS_HEALTH_BLOCK_MAX_S", "60"))
 HEALTH_UNSETTLED_MAX_S = int(os.environ.get("NEXUS_HEALTH_UNSETTLED_MAX_S", "900"))
 # Lets a monitor on another host read /health and /metrics; without it only this host may.
 OPERATOR_TOKEN = os.environ.get("NEXUS_OPERATOR_TOKEN", "")

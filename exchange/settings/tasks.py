@@ -37,6 +37,7 @@ SWEEPS = {
     "compliance.sweep": 2.0,
     "custody.revenue_sweep": 600.0,
     "custody.sweep": 2.0,
+    "settlement.chain_observe": 2.0,
     "settlement.deposits_find": 2.0,
     "settlement.intents_execute": 1.0,
     "settlement.reconcile": 60.0,

@@ -168,6 +168,9 @@ def _health_show(health: Any) -> None:
         return
     for name, follower in health["followers"].items():
         console.print(f"{name:>12} is {follower['lag']} commands behind")
+    if health["chain"]:
+        age_s = health["chain"]["answered_s_ago"]
+        console.print(f"{'chain':>12} answered {age_s:.0f} s ago: block {health['chain']['block']}")
     for kind, count in health["dead_letters"].items():
         if count:
             console.print(f"[yellow]{count} dead letters of {kind}: dead_letters_list shows them")

@@ -7,7 +7,7 @@ order rules (those are the engine's), anything that writes a journal.
 from matching.client.address import EngineAddress, engine_address
 from matching.client.connection import EngineClient, EngineUnavailable, engine
 from matching.client.follow import FollowFailed, follow
-from matching.client.heartbeat import beat, heartbeat_name
+from matching.client.heartbeat import beat, heartbeat_name, heartbeat_sequence
 from matching.client.lag import waiting_since_ns
 
 __all__ = [
@@ -20,5 +20,6 @@ __all__ = [
     "engine_address",
     "follow",
     "heartbeat_name",
+    "heartbeat_sequence",
     "waiting_since_ns",
 ]

@@ -43,12 +43,14 @@ class Heartbeat:
         self._name = heartbeat_name(instance, process)
         self._due_at = 0.0
 
-    def beat(self) -> None:
-        """Leave the sign anew, every `BEAT_S` at the most."""
+    def beat(self, sequence: int | None = None) -> None:
+        """Leave the sign anew, every `BEAT_S` at the most, with the sequence passed if given."""
         if monotonic() < self._due_at:
             return
+        position = "" if sequence is None else sequence
         with suppress(*StreamError):
-            self._client.set(self._name, f"{socket.gethostname()}:{os.getpid()}", ex=ALIVE_S)
+            sign = f"{socket.gethostname()}:{os.getpid()}:{position}"
+            self._client.set(self._name, sign, ex=ALIVE_S)
         self._due_at = monotonic() + BEAT_S
 
     def alive(self) -> bool:
@@ -83,8 +85,17 @@ def process_alive() -> bool:
         return False
 
 
-def beat() -> None:
-    """Show that this process's loop goes round; to be called at every turn, never fails."""
+def beat(sequence: int | None = None) -> None:
+    """Show that this process's loop goes round; to be called at every turn, never fails.
+
+    Who keeps its position nowhere else shows the sequence it has passed.
+    """
     mine = heartbeat()
     if mine is not None:
-        mine.beat()
+        mine.beat(sequence)
+
+
+def heartbeat_sequence(sign: bytes) -> int | None:
+    """Return the sequence that a sign shows, None when it shows none."""
+    shown = sign.rpartition(b":")[2]
+    return int(shown) if shown else None

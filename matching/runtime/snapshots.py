@@ -33,7 +33,7 @@ def keep_snapshots(journal_dir: Path, instance: str, every_commands: int) -> Non
     reader = JournalReader(journal_dir, after_sequence=written, instance=instance)
     log("snapshots_started", sequence=written, every_commands=every_commands)
     while not stopping.is_set():
-        beat()
+        beat(engine.sequence)
         advance(engine, reader)
         if engine.sequence - written >= every_commands:
             path = write_snapshot(journal_dir, instance, engine)

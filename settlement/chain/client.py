@@ -119,6 +119,12 @@ def latest_block(w3: Web3) -> int:
     return int(w3.eth.block_number)
 
 
+def latest_head(w3: Web3) -> tuple[int, int]:
+    """Return number and Unix time of the newest block."""
+    found = w3.eth.get_block("latest")
+    return int(found["number"]), int(found["timestamp"])
+
+
 def finalized_time(w3: Web3) -> int:
     """Return the Unix time of the last block the chain will not take back."""
     return int(w3.eth.get_block("finalized")["timestamp"])

@@ -416,6 +416,22 @@ class Migration(migrations.Migration):
                 ],
             },
         ),
+        migrations.CreateModel(
+            name="ChainSight",
+            fields=[
+                ("id", models.SmallIntegerField(default=1, primary_key=True, serialize=False)),
+                ("block_number", models.BigIntegerField()),
+                ("block_at", models.DateTimeField()),
+                ("seen_at", models.DateTimeField()),
+            ],
+            options={
+                "constraints": [
+                    models.CheckConstraint(
+                        condition=models.Q(("id", 1)), name="settlement_chain_sight_one"
+                    )
+                ],
+            },
+        ),
         migrations.RunSQL(
             "CREATE UNIQUE INDEX settlement_batch_one_open ON settlement_batch ((true)) "
             "WHERE state NOT IN ('confirmed', 'unwound', 'reorganised')",

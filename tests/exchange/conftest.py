@@ -22,7 +22,7 @@ from matching.protocol.queries import GetStatus, Status
 from tests.settings import SESSION_INSTANCE
 
 MEMBERS = 110
-PROCESSES = ("engine", "projector", "marketdata", "web")
+PROCESSES = ("engine", "snapshots", "projector", "marketdata", "web")
 
 
 @dataclass(frozen=True)

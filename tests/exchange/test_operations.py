@@ -60,6 +60,19 @@ def test_requests_and_refusals_are_counted_once(venue: Venue, trader: Trader) ->
     assert after[_sample("nexus_journal_bytes")] > before[_sample("nexus_journal_bytes")] > 0
 
 
+def test_snapshots_lag_is_shown_as_that_of_other_followers(venue: Venue, trader: Trader) -> None:
+    trader.place("sell", "100000", "0.01")
+    trader.send("DELETE", "/v1/orders")
+
+    def caught_up() -> bool:
+        health = venue.send("GET", "/health").json
+        shown = health["followers"]["snapshots"]
+        return bool(shown["lag"] == 0 and shown["position"] >= health["engine"]["sequence"] > 0)
+
+    wait_until(caught_up)
+    assert _scrape(venue)[_sample("nexus_follower_lag_seconds", follower="snapshots")] < 30
+
+
 def test_every_metric_is_explained(venue: Venue) -> None:
     explained = (Path(__file__).parents[2] / "docs" / "operate.md").read_text()
     families = text_string_to_metric_families(venue.send("GET", "/metrics").body.decode())

@@ -175,7 +175,7 @@ def test_health_names_every_part_and_follower(venue: Venue) -> None:
     health = ask()
     assert (health["database"], health["valkey"]) == ("ok", "ok")
     assert int(health["engine"]["sequence"]) > 0
-    names = {"projector", "ledger", "clearing", "marketdata", "candles"}
+    names = {"projector", "snapshots", "ledger", "clearing", "marketdata", "candles"}
     assert set(health["followers"]) == names
     wait_until(lambda: ask()["followers"]["candles"]["lag"] == 0)
 

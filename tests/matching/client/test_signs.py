@@ -7,7 +7,7 @@ import pytest
 import redis
 
 from matching.client import waiting_since_ns
-from matching.client.heartbeat import ALIVE_S, Heartbeat, heartbeat_name
+from matching.client.heartbeat import ALIVE_S, Heartbeat, heartbeat_name, heartbeat_sequence
 from matching.engine import Engine
 from matching.protocol.codec import StreamEntry
 from matching.protocol.commands import Sequenced
@@ -71,6 +71,15 @@ def test_sign_of_life_lapses(host: EngineHost) -> None:
     assert sign.alive() is False
     sign.beat()  # not due again yet
     assert sign.alive() is False
+
+
+def test_sign_shows_the_sequence_of_who_keeps_it_nowhere_else(host: EngineHost) -> None:
+    instance = str(uuid.uuid4())
+    with redis.Redis.from_url(host.address.redis_url) as client:
+        for process, sequence in (("snapshots", 17), ("projector", None)):
+            Heartbeat(host.address.redis_url, instance, process).beat(sequence)
+            sign = client.get(heartbeat_name(instance, process))
+            assert isinstance(sign, bytes) and heartbeat_sequence(sign) == sequence
 
 
 def test_process_goes_on_when_no_redis_takes_its_sign(host: EngineHost) -> None:
