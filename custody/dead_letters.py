@@ -31,10 +31,10 @@ def _signer_woken(row: Any) -> None:
 
 
 def _accounts() -> QuerySet[Account]:
-    """Return accounts that engine or chain still do not know after `UNREADY_S`."""
+    """Return accounts that engine or chain still do not know after `UNREADY_S`, though tried."""
     unready = Q(engine_sequence=None) | Q(registered_at=None)
     since = timezone.now() - timedelta(seconds=UNREADY_S)
-    rows = Account.objects.filter(unready, opened_at__lt=since)
+    rows = Account.objects.filter(unready, opened_at__lt=since, attempts__gte=ATTEMPTS_DEAD)
     return rows.exclude(kind=Account.Kind.OUTSIDE).order_by("id")
 
 

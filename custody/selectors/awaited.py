@@ -9,6 +9,7 @@ from django.db.models import Count, Min, QuerySet
 
 from compliance.intents import IntentState
 from custody.models import CashDeposit, PaymentOrder, Withdrawal
+from custody.selectors.cash import cash_deposits_held
 
 LISTED_MAX = 200
 
@@ -42,7 +43,7 @@ def awaited_totals() -> dict[str, AwaitedTotal]:
     """Return what waits by kind, also kinds of which nothing does."""
     totals = {}
     for name, kind in _KINDS.items():
-        found = kind.rows().aggregate(count=Count("pk"), since=Min(kind.since))
+        found = kind.rows().order_by().aggregate(count=Count("pk"), since=Min(kind.since))
         totals[name] = AwaitedTotal(**found)
     return totals
 
@@ -60,7 +61,7 @@ def _money(row: CashDeposit | PaymentOrder) -> str:
 
 _KINDS = {
     "deposit_review": _Kind(
-        lambda: CashDeposit.objects.filter(state=CashDeposit.State.REVIEW),
+        cash_deposits_held,
         "received_at",
         lambda row: f"{_money(row)}: {row.reason}",
     ),

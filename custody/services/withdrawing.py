@@ -60,9 +60,10 @@ def _debit(withdrawal: Withdrawal) -> None:
         raise WithdrawalsHalted("withdrawals stand still")
     with transaction.atomic():
         locked = locks.withdrawal_lock(withdrawal.pk)
-        if locked.state not in (State.REQUESTED, State.DEBITING):
+        if locked.state == State.REQUESTED:  # asked again, what failed before still counts
+            move(locked, State.DEBITING)
+        elif locked.state != State.DEBITING:
             return
-        move(locked, State.DEBITING)
     crash_point("withdrawal.before_debit")
     answer = engine().send(
         Debit(

@@ -160,13 +160,14 @@ def test_account_is_listed_when_nobody_has_prepared_it_for_long(
     account = services.account_open(holder=8_400_000)
     assert counts(QUEUES)["custody.account"] == before
     Account.objects.filter(pk=account.pk).update(
-        opened_at=timezone.now() - timedelta(seconds=UNREADY_S + 1)
+        opened_at=timezone.now() - timedelta(seconds=UNREADY_S + 1), attempts=ATTEMPTS_DEAD
     )
     assert counts(QUEUES)["custody.account"] == before + 1
     assert ("custody.account", str(account.pk)) in [
         (each["kind"], each["id"]) for each in _listed()
     ]
     _requeue("custody.account", account.pk, carol)
+    assert counts(QUEUES)["custody.account"] == before
     assert AuditRecord.objects.filter(subject=f"custody.account:{account.pk}").exists()
 
 
