@@ -271,12 +271,24 @@ class Migration(migrations.Migration):
                 ("refiner", models.CharField(max_length=64)),
                 ("serial", models.CharField(max_length=64)),
                 ("year", models.PositiveSmallIntegerField()),
+                ("vault", models.CharField(max_length=64)),
+                ("gross_units", compliance.fields.UnitsField()),
+                ("fine_units", compliance.fields.UnitsField()),
+                ("fineness_ppm", models.PositiveIntegerField()),
             ],
             options={
                 "constraints": [
                     models.UniqueConstraint(
                         fields=("refiner", "serial", "year"), name="bar_counted_once"
-                    )
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            ("fine_units__range", (1, models.F("gross_units"))),
+                            ("fineness_ppm__range", (1, 1000000)),
+                            ("gross_units__lte", 9223372036854775807),
+                        ),
+                        name="bar_weights_bounded",
+                    ),
                 ],
             },
         ),

@@ -97,14 +97,29 @@ class VaultReceipt(models.Model):
 
 
 class VaultBar(models.Model):
-    """A bar behind one receipt; refiner, serial number and year name it. Append-only."""
+    """A bar behind one receipt, as it stands there; refiner, serial and year name it. Append-only.
+
+    `vault` is where it lies.
+    """
 
     receipt = models.ForeignKey(VaultReceipt, on_delete=models.PROTECT, related_name="held_bars")
     refiner = models.CharField(max_length=64)
     serial = models.CharField(max_length=64)
     year = models.PositiveSmallIntegerField()
+    vault = models.CharField(max_length=64)
+    gross_units = UnitsField()
+    fine_units = UnitsField()
+    fineness_ppm = models.PositiveIntegerField()
 
     class Meta:
         constraints = [
             models.UniqueConstraint(fields=["refiner", "serial", "year"], name="bar_counted_once"),
+            models.CheckConstraint(
+                condition=Q(
+                    fine_units__range=(1, F("gross_units")),
+                    gross_units__lte=UNITS_MAX,
+                    fineness_ppm__range=(1, 1_000_000),
+                ),
+                name="bar_weights_bounded",
+            ),
         ]

@@ -12,10 +12,13 @@ from custody.selectors.accounts import (
 from custody.selectors.awaited import Awaited, AwaitedTotal, awaited_list, awaited_totals
 from custody.selectors.banks import BankHolding, bank_holdings
 from custody.selectors.bars import (
+    BarState,
     bar_find,
     bar_fine_units,
     bar_receipt,
     bars_available,
+    bars_in_reserve,
+    bars_of,
     destination_parse,
     release_document,
 )
@@ -89,6 +92,7 @@ __all__ = [
     "Awaited",
     "AwaitedTotal",
     "BankHolding",
+    "BarState",
     "DepositPlace",
     "DepositRecord",
     "LimitUse",
@@ -108,6 +112,8 @@ __all__ = [
     "bar_fine_units",
     "bar_receipt",
     "bars_available",
+    "bars_in_reserve",
+    "bars_of",
     "cash_bank",
     "cash_deposit_get",
     "cash_deposits_held",

@@ -123,10 +123,7 @@ def vault_receipt_receive(*, document: Mapping[str, Any]) -> VaultReceipt:
     try:
         with transaction.atomic():
             VaultBar.objects.bulk_create(
-                VaultBar(
-                    receipt=receipt, refiner=bar["refiner"], serial=bar["serial"], year=bar["year"]
-                )
-                for bar in document["bars"]
+                VaultBar(receipt=receipt, **bar) for bar in document["bars"]
             )
     except IntegrityError as error:
         raise Conflict(f"a bar of receipt {receipt.pk} stands behind another receipt") from error

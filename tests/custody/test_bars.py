@@ -26,6 +26,7 @@ from custody.models import (
     CustodyIntent,
     Issuance,
     ReleaseDue,
+    VaultBar,
     VaultRelease,
     Withdrawal,
     WithdrawalCharge,
@@ -179,6 +180,41 @@ def test_bars_leave_the_vault_for_the_tokens_that_stood_for_them(
         _wish(member, "LS-MnM/K1/2026@KIM-8", 1, "B2")
     with pytest.raises(IntegrityError), transaction.atomic(), connection.cursor() as cursor:
         cursor.execute("UPDATE custody_vaultrelease SET fine_units = 1")
+
+
+def test_bars_are_told_with_their_state(
+    member: Account, sandbox: Vault, signer: CustodySigner
+) -> None:
+    fresh = [bar | {"serial": "L1"} for bar in BARS[:1]]
+    receipt = sandbox.store(account=member.pk, asset="XAU", bars=fresh)
+    services.vault_receipt_receive(document=sandbox.audit(receipt))
+
+    def states() -> dict[str, str]:
+        found: list[Any] = list(selectors.bars_of(member.pk, asset=XAU))
+        return {bar.serial: bar.state for bar in found}
+
+    def reserve() -> list[str]:
+        return [bar.serial for bar in selectors.bars_in_reserve(asset=XAU)]
+
+    assert states() == {"K1": "stored", "K2": "stored", "K3": "stored", "L1": "received"}
+    withdrawal = _wish(member, "LS-MnM/K1/2026@KIM", 1)
+    assert (states()["K1"], reserve()) == ("promised", ["K3", "K2", "K1"])
+    assert [bar.serial for bar in selectors.bars_in_reserve(state="promised")] == ["K1"]
+    newest = selectors.bars_in_reserve()[0]
+    (older,) = selectors.bars_in_reserve(state="stored", before=newest.pk)
+    assert (newest.serial, older.serial) == ("K3", "K2")
+    _burned(withdrawal, signer)
+    assert (states()["K1"], reserve()) == ("redeemed", ["K3", "K2"])
+    signer.work()
+    services.vault_release_receive(document=sandbox.release(services.releases_send()[0]))
+    assert states() == {"K1": "released", "K2": "stored", "K3": "stored", "L1": "received"}
+    assert selectors.bars_in_reserve(asset=KRW).count() == 0
+    assert selectors.bars_of(member.pk + 1).count() == 0
+    assert selectors.bars_in_reserve(state="released").count() == 0
+    with pytest.raises(IntegrityError), transaction.atomic():
+        VaultBar.objects.create(
+            **BARS[0] | {"serial": "M1", "gross_units": KILO - 1}, receipt_id=receipt["receipt_id"]
+        )
 
 
 def _won(client: EngineClient, account: int) -> int:

@@ -85,6 +85,11 @@ class Custody:
         gold = self._gold(report)
         assert (gold["outside_holdings"], gold["outside_wallets"]) == (vaults, outside)
         assert gold["supply"] <= vaults
+        anybody, query = self.house.traders[0], {"asset": "XAU", "limit": "200"}
+        reserve = anybody.send("GET", "/v1/reserves/bars", query=query).document
+        assert reserve["next_cursor"] is None
+        weights = [int(bar["fine_weight"].replace(".", "")) for bar in reserve["bars"]]
+        assert sum(weights) == gold["supply"]
 
 
 @pytest.fixture(scope="module")
@@ -187,6 +192,10 @@ def test_a_gram_of_gold_goes_from_bar_to_bar(house: House, custody: Custody) -> 
     assert (_state(member, redeemed), custody.vault.shelf()) == ("completed", {})
     custody.agrees(vaults=vaults - GRAM, outside=outside)
     assert house.units(buyer.account, XAU) == held[buyer.account]
+    for one, roles in ((seller, (receipt["receipt_id"], None)), (member, (None, redeemed))):
+        shown = one.send("GET", "/v1/bars", query={"limit": "1"}).document["bars"][0]
+        assert (shown["serial"], shown["state"]) == (bar["serial"], "released")
+        assert (shown["receipt_id"], shown["withdrawal_id"]) == roles
     # The gram last traded at 190,000 won: a bar's fee, and a tenth of the value.
     assert house.units(buyer.account, KRW) == won - (22_000 + 19_000) * WON
     wait_until(lambda: house.units(REVENUE, KRW) > revenue, timeout_s=TIMEOUT_S)

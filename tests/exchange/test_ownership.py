@@ -84,6 +84,7 @@ def ids(venue: Venue, savers: tuple[Trader, Trader]) -> dict[str, str]:  # noqa:
         "client_order_id": order["client_order_id"],
         "access_key": owner.access_key,
         "withdrawal_id": withdrawal,
+        "receipt_id": savers[0].get("/v1/bars")["bars"][0]["receipt_id"],
     }
 
 
@@ -158,7 +159,8 @@ def texts(value: object) -> Iterator[str]:
 
 def test_ids_in_lists_and_queries_are_ones_own(venue: Venue, ids: dict[str, str]) -> None:
     stranger = venue.with_key("every")
-    for target in ("/v1/orders", "/v1/fills", "/v1/api-keys", "/v1/withdrawals", "/v1/deposits"):
+    lists = ("orders", "fills", "api-keys", "withdrawals", "deposits", "bars", "reserves/bars")
+    for target in (f"/v1/{name}" for name in lists):
         found = stranger.send("GET", target)
         assert found.status == 200, found
         assert not set(ids.values()) & set(texts(found.json)), target

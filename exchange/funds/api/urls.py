@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from exchange.funds.api import transfers, views
+from exchange.funds.api import bars, transfers, views
 
 urlpatterns = [
     path("balances/history", views.HistoryView.as_view()),
@@ -13,6 +13,8 @@ urlpatterns = [
     path("withdrawals", transfers.WithdrawalsView.as_view()),
     path("withdrawals/<uuid:withdrawal_id>", transfers.WithdrawalView.as_view()),
     path("withdrawals/<uuid:withdrawal_id>/cancel", transfers.WithdrawalCancelView.as_view()),
+    path("bars", bars.BarsView.as_view()),
+    path("reserves/bars", bars.ReserveBarsView.as_view()),
     path("limits", transfers.LimitsView.as_view()),
     path("bank-accounts", transfers.BankAccountsView.as_view()),
 ]

@@ -161,9 +161,47 @@ def test_instructions_name_the_members_own_number_and_address(
         assert trader.get("/v1/deposits?cursor=99999999999999999.0.N:1") == nothing
 
 
+def test_bars_are_those_of_the_member_alone(savers: tuple[Trader, Trader]) -> None:
+    for trader in savers:
+        first = trader.get("/v1/bars?limit=2")
+        rest = trader.get(f"/v1/bars?limit=2&cursor={first['next_cursor']}")
+        assert rest["next_cursor"] is None
+        bars = first["bars"] + rest["bars"]
+        assert [bar["serial"] for bar in bars] == [f"{trader.account}-{n}" for n in (2, 1, 0)]
+        assert len({bar.pop("receipt_id") for bar in bars}) == 1
+        assert bars[0].pop("received_at").endswith("Z")
+        assert bars[0] == {
+            "asset": "XAU",
+            "refiner": "LS-MnM",
+            "serial": f"{trader.account}-2",
+            "year": 2026,
+            "vault": f"vault-{trader.account}",
+            "auditor": f"auditor-{trader.account}",
+            "gross_weight": "1.001",
+            "fine_weight": "1.000",
+            "fineness": "999.900",
+            "state": "received",
+            "withdrawal_id": None,
+            "released_at": None,
+        }
+        for narrowed in ("asset=KRW", "state=stored"):
+            assert trader.get(f"/v1/bars?{narrowed}") == {"bars": [], "next_cursor": None}
+        assert len(trader.get("/v1/bars?asset=XAU&state=received")["bars"]) == 3
+
+
+def test_bars_without_tokens_are_no_reserve(venue: Venue, savers: tuple[Trader, Trader]) -> None:
+    for query in ("", "?asset=XAU&state=stored&limit=1"):
+        answer = venue.send("GET", f"/v1/reserves/bars{query}")
+        assert (answer.status, answer.json) == (200, {"bars": [], "next_cursor": None})
+    for query in ("state=received", "account=1000", "asset=XXX"):
+        assert venue.send("GET", f"/v1/reserves/bars?{query}").code == "parameter_invalid"
+
+
 @pytest.mark.parametrize(
     "page",
     [
+        "bars?state=gone",
+        "bars?cursor=0",
         "deposits?cursor=1",
         "deposits?cursor=1.3.1",
         "deposits?cursor=1.1.x",
