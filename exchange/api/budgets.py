@@ -7,15 +7,16 @@ live here: the figures (settings.limits), who somebody is.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from functools import cache
+from hashlib import sha1
 from math import ceil
+from typing import cast
 
 from django.conf import settings
-from redis.commands.core import Script
+from redis.exceptions import NoScriptError
 
 from exchange.api.errors import DoorCode, Problem
 from exchange.api.gathering import Gathered
-from exchange.api.valkey import key, valkey
+from exchange.api.valkey import key, valkey_of_loop
 
 # A bucket as the generic cell rate algorithm keeps it (ITU-T I.371): one number, the moment in
 # microseconds at which it will be full again. A nonce seen before takes nothing from the bucket,
@@ -44,6 +45,7 @@ for i = 1, #KEYS / 2 do
 end
 return taken
 """
+_TAKE_SHA = sha1(_TAKE.encode(), usedforsecurity=False).hexdigest()
 _US_PER_S = 1_000_000
 
 
@@ -90,7 +92,7 @@ class Take:
     nonce_kept_s: int = 0
 
 
-def budgets_take(takes: Sequence[Take]) -> list[Standing | Exception]:
+async def budgets_take(takes: Sequence[Take]) -> list[Standing | Exception]:
     """Take requests from budgets, each with what is left or why not: `Problem`, `Repeated`.
 
     Raises `redis.RedisError`.
@@ -101,13 +103,14 @@ def budgets_take(takes: Sequence[Take]) -> list[Standing | Exception]:
         interval_us, burst = _rate(take.budget)
         names += key("budget", take.budget, take.owner), take.nonce
         figures += interval_us, burst * interval_us, take.nonce_kept_s
+    found = await _taken(names, figures)
     return [
         _standing(take.budget, taken, full_us)
-        for take, (taken, full_us) in zip(takes, _script()(names, figures), strict=True)
+        for take, (taken, full_us) in zip(takes, found, strict=True)
     ]
 
 
-_take = Gathered("budgets", budgets_take)
+_take = Gathered(budgets_take)
 
 
 async def budget_take(
@@ -142,6 +145,10 @@ def _standing(budget: Budget, taken: int, full_us: int) -> Standing | Exception:
     )
 
 
-@cache
-def _script() -> Script:
-    return valkey().register_script(_TAKE)
+async def _taken(names: list[str], figures: list[int]) -> list[tuple[int, int]]:
+    valkey = valkey_of_loop()
+    try:
+        taken = await valkey.evalsha(_TAKE_SHA, len(names), *names, *figures)
+    except NoScriptError:
+        taken = await valkey.eval(_TAKE, len(names), *names, *figures)
+    return cast(list[tuple[int, int]], taken)

@@ -15,12 +15,11 @@ import msgspec
 import redis
 from django.http import HttpRequest, HttpResponse
 
-from exchange.api.budgets import Budget, Take, budgets_take
+from exchange.api.budgets import Budget, budget_take
 from exchange.api.decoding import body_read
 from exchange.api.errors import DoorCode, Problem
-from exchange.api.gathering import in_thread
 from exchange.api.sealing import seal, unseal
-from exchange.api.valkey import key, valkey
+from exchange.api.valkey import key, valkey_of_loop
 
 KEPT_S = 24 * 3600
 # A process that died in the middle keeps its claim for so long.
@@ -69,7 +68,7 @@ async def _answer_kept(
     request: HttpRequest, owner: str, given: str, respond: Respond
 ) -> HttpResponse:
     name, fingerprint = key("idempotency", owner, given), _fingerprint(request)
-    before = await in_thread(_claim, owner, name, fingerprint)
+    before = await _claim(owner, name, fingerprint)
     if before is not None:
         return _replay(before, fingerprint)
     answer = await respond()
@@ -80,7 +79,7 @@ async def _answer_kept(
         {name: answer.headers[name] for name in _KEPT_HEADERS if name in answer.headers},
         answer.content,
     )
-    await in_thread(_keep, name, kept if answer.status_code < 400 else None)
+    await _keep(name, kept if answer.status_code < 400 else None)
     return answer
 
 
@@ -90,19 +89,20 @@ def _fingerprint(request: HttpRequest) -> bytes:
     return content.digest()
 
 
-def _claim(owner: str, name: str, fingerprint: bytes) -> _Kept | None:
+async def _claim(owner: str, name: str, fingerprint: bytes) -> _Kept | None:
     """Claim the key for this request; return what stands under it when it is taken.
 
     Raises `Problem`, also rate_limited when the owner has no new key left.
     """
     claim = seal(_PURPOSE, name, msgspec.msgpack.encode(_Kept(fingerprint)))
     try:
-        found = valkey().set(name, claim, nx=True, get=True, ex=CLAIMED_S)
+        found = await valkey_of_loop().set(name, claim, nx=True, get=True, ex=CLAIMED_S)
         if found is None:
-            (left,) = budgets_take([Take(Budget.IDEMPOTENCY, owner)])
-            if isinstance(left, Exception):
-                valkey().delete(name)
-                raise left
+            try:
+                await budget_take(Budget.IDEMPOTENCY, owner)
+            except Problem:
+                await valkey_of_loop().delete(name)
+                raise
     except redis.RedisError as error:
         raise Problem(
             DoorCode.NONCE_STORE_UNAVAILABLE,
@@ -128,12 +128,13 @@ def _replay(before: _Kept, fingerprint: bytes) -> HttpResponse:
     )
 
 
-def _keep(name: str, kept: _Kept | None) -> None:
+async def _keep(name: str, kept: _Kept | None) -> None:
     """Write down the answer, or free the key. Without Valkey the claim runs out by itself."""
     try:
         if kept is None:
-            valkey().delete(name)
+            await valkey_of_loop().delete(name)
         else:
-            valkey().set(name, seal(_PURPOSE, name, msgspec.msgpack.encode(kept)), ex=KEPT_S)
+            sealed = seal(_PURPOSE, name, msgspec.msgpack.encode(kept))
+            await valkey_of_loop().set(name, sealed, ex=KEPT_S)
     except redis.RedisError as error:
         logger.warning("the answer under %s is not kept: %s", name, error)

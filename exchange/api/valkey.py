@@ -1,16 +1,22 @@
-"""The venue's connection to Valkey, and the names of its keys there.
+"""The venue's connections to Valkey, and the names of its keys there.
 
 The engine's stream has names of its own (matching.client).
 """
 
+from asyncio import AbstractEventLoop, get_running_loop
 from functools import cache
+from weakref import WeakKeyDictionary
 
 import redis
+import redis.asyncio
 from django.conf import settings
+from redis.asyncio.retry import Retry as AsyncRetry
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 TIMEOUT_S = 2
+
+_of_loops: WeakKeyDictionary[AbstractEventLoop, "redis.asyncio.Redis"] = WeakKeyDictionary()
 
 
 @cache
@@ -22,6 +28,20 @@ def valkey() -> "redis.Redis":
         socket_connect_timeout=TIMEOUT_S,
         retry=Retry(NoBackoff(), 0),
     )
+
+
+def valkey_of_loop() -> "redis.asyncio.Redis":
+    """Return the running event loop's client, as `valkey` for its tasks."""
+    loop = get_running_loop()
+    client = _of_loops.get(loop)
+    if client is None:
+        client = _of_loops[loop] = redis.asyncio.Redis.from_url(
+            settings.REDIS_URL,
+            socket_timeout=TIMEOUT_S,
+            socket_connect_timeout=TIMEOUT_S,
+            retry=AsyncRetry(NoBackoff(), 0),
+        )
+    return client
 
 
 def key(*parts: str) -> str:

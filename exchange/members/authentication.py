@@ -23,7 +23,7 @@ from exchange.api.addresses import address_within, client_address
 from exchange.api.budgets import Budget, Repeated, Standing, budget_take
 from exchange.api.decoding import body_read
 from exchange.api.errors import DoorCode, Problem
-from exchange.api.gathering import Gathered
+from exchange.api.gathering import Gathered, in_thread
 from exchange.api.valkey import key
 from exchange.members.models import MemberState
 from exchange.members.secrets import secret_open
@@ -110,6 +110,7 @@ _KEYS_SQL = """
     FROM members_apikey k JOIN members_member m ON m.id = k.member_id WHERE k.access_key = ANY(%s)
 """
 _keys: dict[str, _StoredKey] = {}
+_used: set[str] = set()
 
 
 async def _key_find(access_key: str) -> _StoredKey:
@@ -117,13 +118,23 @@ async def _key_find(access_key: str) -> _StoredKey:
     stored = _keys.get(access_key)
     if stored is None or time.monotonic() - stored.read_at > KEY_KEPT_S:
         stored = await _key_read(access_key)
+    else:
+        _used.add(access_key)
     if stored is None:
         _refuse(DoorCode.ACCESS_KEY_UNKNOWN, "no such access key")
     return stored
 
 
-def _keys_read(access_keys: Sequence[str]) -> list[_StoredKey | None]:
-    wanted = {each for each in access_keys if each.isascii() and each.isalnum()}
+async def _keys_read_along(access_keys: Sequence[str]) -> list[_StoredKey | None]:
+    """Read keys, and with them those in use that will be due soon."""
+    soon = time.monotonic() - KEY_KEPT_S / 2
+    along = {each for each in _used if each in _keys and _keys[each].read_at < soon}
+    _used.clear()
+    return await in_thread(_keys_read, access_keys, along)
+
+
+def _keys_read(access_keys: Sequence[str], along: set[str]) -> list[_StoredKey | None]:
+    wanted = {each for each in access_keys if each.isascii() and each.isalnum()} | along
     with connection.cursor() as cursor:
         cursor.execute(_KEYS_SQL, [list(wanted)])
         found = {row[0]: _stored_key(*row) for row in cursor.fetchall()}
@@ -133,7 +144,7 @@ def _keys_read(access_keys: Sequence[str]) -> list[_StoredKey | None]:
     return [found.get(each) for each in access_keys]
 
 
-_key_read = Gathered("keys", _keys_read)
+_key_read = Gathered(_keys_read_along)
 
 
 def _stored_key(

@@ -58,10 +58,6 @@ class Order(models.Model):
 
     class Meta:
         constraints = [
-            # Holds for ever what the engine holds for a trade date: one order per client order id.
-            models.UniqueConstraint(
-                name="trading_order_client_order_id", fields=["account", "client_order_id"]
-            ),
             models.CheckConstraint(
                 name="trading_order_codes",
                 condition=Q(
@@ -94,6 +90,10 @@ class Order(models.Model):
                 name="trading_order_open",
                 fields=["account", "-order_id"],
                 condition=Q(state=OrderState.OPEN),
+            ),
+            models.Index(
+                name="trading_order_client_order_id",
+                fields=["account", "client_order_id", "-order_id"],
             ),
         ]
 

@@ -1,7 +1,6 @@
 """Reads of orders, fills and the projector's position."""
 
 import time
-from collections.abc import Sequence
 from dataclasses import fields
 
 from django.db import connection
@@ -23,11 +22,6 @@ from matching.protocol.refusals import Refusal
 # From the first, included, to the second, not included; None for an open end.
 Span = tuple[int | None, int | None]
 AWAIT_S = 1.0
-_CLIENT_IDS_SQL = """
-    SELECT account, client_order_id, order_id FROM trading_order
-    JOIN unnest(%s::bigint[], %s::text[]) AS asked (account, client_order_id)
-    USING (account, client_order_id)
-"""
 _AWAIT_STEP_S = 0.01
 _ORDER_COLUMNS = tuple(field.name for field in fields(OrderRecord))
 _FILL_COLUMNS = FillRecord._fields
@@ -60,18 +54,6 @@ def order_find(account: int, order_id: int) -> OrderRecord | None:
     return _first(account=account, order_id=order_id)
 
 
-def orders_find_by_client_id(asked: Sequence[tuple[int, str]]) -> list[OrderRecord | None]:
-    """Return orders by account and the client's own id, as far as they are projected."""
-    # Every order placed asks this, mostly in vain; the ORM would take longer than the answer.
-    with connection.cursor() as cursor:
-        cursor.execute(_CLIENT_IDS_SQL, [list(part) for part in zip(*asked, strict=True)])
-        found = {
-            (account, client_id): _first(order_id=order_id)
-            for account, client_id, order_id in cursor.fetchall()
-        }
-    return [found.get(each) for each in asked]
-
-
 def order_get(account: int, order_id: int) -> OrderRecord:
     """Return an account's order, waiting for the projector when it was placed this moment.
 
@@ -87,11 +69,11 @@ def order_get(account: int, order_id: int) -> OrderRecord:
 
 
 def order_get_by_client_id(account: int, client_order_id: str) -> OrderRecord:
-    """Return an account's order by the client's own id; waits and raises as `order_get`."""
-    (found,) = orders_find_by_client_id([(account, client_order_id)])
+    """Return an account's newest order by the client's own id; waits and raises as `order_get`."""
+    found = _newest(account, client_order_id)
     if found is None:
         projection_await(_engine_sequence())
-        (found,) = orders_find_by_client_id([(account, client_order_id)])
+        found = _newest(account, client_order_id)
     if found is None:
         raise Problem(Refusal.UNKNOWN_ORDER, f"you have no order {client_order_id[:36]!a}")
     return found
@@ -180,6 +162,12 @@ def _where(column: str, span: Span) -> dict[str, int]:
 
 def _first(**where: int | str) -> OrderRecord | None:
     row = Order.objects.filter(**where).values_list(*_ORDER_COLUMNS).first()
+    return OrderRecord(*row) if row else None
+
+
+def _newest(account: int, client_order_id: str) -> OrderRecord | None:
+    rows = Order.objects.filter(account=account, client_order_id=client_order_id)
+    row = rows.order_by("-order_id").values_list(*_ORDER_COLUMNS).first()
     return OrderRecord(*row) if row else None
 
 

@@ -13,7 +13,7 @@ from exchange.api.gathering import attempt
 from exchange.api.measures import ack_observe
 from exchange.trading import selectors
 from exchange.trading.projection import OrderRecord, order_accepted, order_change, orders_of
-from matching.client import engine
+from matching.client import engine, engine_of_loop
 from matching.protocol.codec import Answer
 from matching.protocol.commands import AmendOrder, AnyCommand, CancelAll, CancelOrder, PlaceOrder
 from matching.protocol.events import (
@@ -23,7 +23,6 @@ from matching.protocol.events import (
     OrderRepeated,
     Refused,
 )
-from matching.protocol.refusals import Refusal
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,24 +33,17 @@ class Placed:
     created: bool
 
 
-def orders_place(commands: Sequence[PlaceOrder]) -> list[Placed | OrderRepeated | Exception]:
-    """Place orders, in order: each is new, or the same that stands under its client order id.
+async def orders_place(commands: Sequence[PlaceOrder]) -> list[Placed | OrderRepeated | Exception]:
+    """Place orders, in order: each is new, or stands under its client order id already.
 
-    One that the engine placed before may not be written down yet: `order_repeated` waits for it.
-    What cannot be placed is a `Problem` with the engine's refusal. Raises `EngineUnavailable`.
+    The engine knows an id while its order is open, and for the trade date and the one after it. The
+    order that it repeats may not be written down yet: `order_repeated` waits for it. What cannot be
+    placed is a `Problem` with the engine's refusal. Raises `EngineUnavailable`.
     """
-    if not commands:
-        return []
-    # The engine remembers an id for a trade date; the unique index behind this read, for ever.
-    stored = selectors.orders_find_by_client_id(
-        [(command.account, command.client_order_id) for command in commands]
-    )
-    new = [command for command, found in zip(commands, stored, strict=True) if found is None]
-    answers = iter(_send_many(new) if new else ())
-    return [
-        attempt(_placed, next(answers)) if found is None else attempt(_same, found, command)
-        for command, found in zip(commands, stored, strict=True)
-    ]
+    sent_at = perf_counter()
+    answers = await engine_of_loop().send_many(commands)
+    _acks_observe(commands, sent_at)
+    return [attempt(_placed, answer) for answer in answers]
 
 
 def order_repeated(account: int, repeated: OrderRepeated) -> Placed:
@@ -115,10 +107,14 @@ def _send(command: AnyCommand) -> Answer:
 def _send_many(commands: Sequence[AnyCommand]) -> list[Answer]:
     sent_at = perf_counter()
     answers = engine().send_many(commands)
+    _acks_observe(commands, sent_at)
+    return answers
+
+
+def _acks_observe(commands: Sequence[AnyCommand], sent_at: float) -> None:
     seconds = perf_counter() - sent_at
     for command in commands:
         ack_observe(command, seconds)
-    return answers
 
 
 def _accepted(answer: Answer) -> Answer:
@@ -127,34 +123,3 @@ def _accepted(answer: Answer) -> Answer:
     if isinstance(first, Refused):
         raise Problem(first.code, first.detail)
     return answer
-
-
-def _same(stored: OrderRecord, command: PlaceOrder) -> Placed:
-    """Return the stored order if the command would place the same. Raises `Problem`."""
-    placed = (
-        stored.instrument,
-        stored.side,
-        stored.kind,
-        stored.time_in_force,
-        stored.placed_price_ticks,
-        stored.placed_quantity_lots,
-        stored.post_only,
-        stored.self_trade_prevention,
-    )
-    wanted = (
-        command.instrument,
-        command.side,
-        command.kind,
-        command.time_in_force,
-        command.price_ticks,
-        command.quantity_lots,
-        command.post_only,
-        command.self_trade_prevention,
-    )
-    if placed != wanted:
-        raise Problem(
-            Refusal.CLIENT_ORDER_ID_REUSED,
-            f"client_order_id {command.client_order_id} was used for order {stored.order_id} with "
-            "other content",
-        )
-    return Placed(stored, created=False)

@@ -5,12 +5,14 @@ order rules (those are the engine's), anything that writes a journal.
 """
 
 from matching.client.address import EngineAddress, engine_address
+from matching.client.asynchronous import AsyncEngineClient, engine_of_loop
 from matching.client.connection import EngineClient, EngineUnavailable, engine
 from matching.client.follow import FollowFailed, follow
 from matching.client.heartbeat import beat, heartbeat_name, heartbeat_sequence
 from matching.client.lag import waiting_since_ns
 
 __all__ = [
+    "AsyncEngineClient",
     "EngineAddress",
     "EngineClient",
     "EngineUnavailable",
@@ -18,6 +20,7 @@ __all__ = [
     "beat",
     "engine",
     "engine_address",
+    "engine_of_loop",
     "follow",
     "heartbeat_name",
     "heartbeat_sequence",

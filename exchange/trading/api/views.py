@@ -8,7 +8,7 @@ from rest_framework.response import Response
 
 from exchange.api.budgets import Budget
 from exchange.api.decoding import NoQuery, body_decode, query_decode
-from exchange.api.gathering import Gathered, attempt, in_thread
+from exchange.api.gathering import Gathered, attempt, in_memory, in_thread
 from exchange.api.pages import PageQuery, next_cursor
 from exchange.api.schema import documented
 from exchange.api.views import json_answer
@@ -172,23 +172,30 @@ class OrderFillsView(MemberView):
         return _fills(self.account, records, query.limit)
 
 
-def _orders_place(
+async def _orders_place(
     wishes: Sequence[tuple[int, shapes.PlaceOrder]],
 ) -> list[HttpResponse | OrderRepeated | Exception]:
     """Place what accounts wish for: all the orders of a moment."""
-    commands = [attempt(serializers.place_command, *wish) for wish in wishes]
-    placed = iter(
-        services.orders_place([each for each in commands if isinstance(each, PlaceOrder)])
-    )
+    commands = await in_memory(_commands, wishes)
+    sound = [each for each in commands if isinstance(each, PlaceOrder)]
+    placed = iter(await services.orders_place(sound) if sound else ())
     found = [next(placed) if isinstance(each, PlaceOrder) else each for each in commands]
+    return await in_memory(_shown, found)
+
+
+def _commands(wishes: Sequence[tuple[int, shapes.PlaceOrder]]) -> list[PlaceOrder | Exception]:
+    return [attempt(serializers.place_command, *wish) for wish in wishes]
+
+
+def _shown(
+    found: Sequence[services.Placed | OrderRepeated | Exception],
+) -> list[HttpResponse | OrderRepeated | Exception]:
     return [
         attempt(_placed_show, each) if isinstance(each, services.Placed) else each for each in found
     ]
 
 
-_place = Gathered[tuple[int, shapes.PlaceOrder], HttpResponse | OrderRepeated](
-    "orders", _orders_place
-)
+_place = Gathered[tuple[int, shapes.PlaceOrder], HttpResponse | OrderRepeated](_orders_place)
 
 
 def _repeated_show(account: int, repeated: OrderRepeated) -> HttpResponse:

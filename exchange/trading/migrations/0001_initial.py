@@ -147,11 +147,12 @@ class Migration(migrations.Migration):
                         fields=["account", "-order_id"],
                         name="trading_order_open",
                     ),
+                    models.Index(
+                        fields=["account", "client_order_id", "-order_id"],
+                        name="trading_order_client_order_id",
+                    ),
                 ],
                 "constraints": [
-                    models.UniqueConstraint(
-                        fields=("account", "client_order_id"), name="trading_order_client_order_id"
-                    ),
                     models.CheckConstraint(
                         condition=models.Q(
                             ("kind__in", [1, 2]),

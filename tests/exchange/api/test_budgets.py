@@ -1,11 +1,11 @@
 """Budgets: what is left is told, what is above is refused, and each is on its own."""
 
+import asyncio
 from typing import Any
 
 import pytest
 import redis
 
-from exchange.api import budgets
 from exchange.api import valkey as venue_valkey
 from exchange.api.budgets import Budget, Repeated, Standing, Take, budgets_take
 from exchange.api.errors import DoorCode, Problem
@@ -18,14 +18,18 @@ from tests.waiting import wait_until
 def figures(settings: Any, valkey: redis.Redis) -> Any:
     """An empty Valkey, and the budgets of the settings, which a test may set."""
     venue_valkey.valkey.cache_clear()
-    budgets._script.cache_clear()
     settings.RATE_BUDGETS = dict(settings.RATE_BUDGETS)
     return settings.RATE_BUDGETS
 
 
+def taken(*takes: Take) -> list[Standing | Exception]:
+    """Take requests of one moment."""
+    return asyncio.run(budgets_take(takes))
+
+
 def budget_take(budget: Budget, owner: str, nonce: str = "", nonce_kept_s: int = 0) -> Standing:
     """Take one request, alone."""
-    (left,) = budgets_take([Take(budget, owner, nonce, nonce_kept_s)])
+    (left,) = taken(Take(budget, owner, nonce, nonce_kept_s))
     if isinstance(left, Exception):
         raise left
     return left
@@ -35,7 +39,7 @@ def test_one_moment_takes_in_order_and_a_nonce_once(figures: Any) -> None:
     figures["order"] = (1, 60, 2)
     one = Take(Budget.ORDER, "1", key("nonce", "NX1", "a" * 16), 60)
     other = Take(Budget.ORDER, "1")
-    first, again, second, third = budgets_take([one, one, other, other])
+    first, again, second, third = taken(one, one, other, other)
     assert isinstance(first, Standing) and first.remaining == 1
     assert isinstance(again, Repeated)
     assert isinstance(second, Standing) and second.remaining == 0
@@ -66,14 +70,14 @@ def test_budget_fills_again_with_time(figures: Any) -> None:
     with pytest.raises(Problem):
         budget_take(Budget.READ, "1")
 
-    def taken() -> bool:
+    def passed() -> bool:
         try:
             budget_take(Budget.READ, "1")
         except Problem:
             return False
         return True
 
-    wait_until(taken, timeout_s=5)
+    wait_until(passed, timeout_s=5)
 
 
 def test_replay_takes_nothing_and_a_refusal_uses_no_nonce(figures: Any) -> None:

@@ -4,7 +4,6 @@ import asyncio
 import json
 import socket
 from collections.abc import Sequence
-from threading import Event
 from uuid import uuid4
 
 import pytest
@@ -17,12 +16,12 @@ from tests.waiting import wait_until
 def test_questions_of_a_moment_are_asked_together_and_answered_each() -> None:
     asked: list[list[int]] = []
 
-    def halve(numbers: Sequence[int]) -> list[int | Exception]:
+    async def halve(numbers: Sequence[int]) -> list[int | Exception]:
         asked.append(list(numbers))
         return [ValueError(number) if number % 2 else number // 2 for number in numbers]
 
     async def ask() -> list[int | BaseException]:
-        half = Gathered("halves", halve)
+        half = Gathered(halve)
         found = await asyncio.gather(*map(half, range(5)), return_exceptions=True)
         return [*found, await half(10)]
 
@@ -33,19 +32,19 @@ def test_questions_of_a_moment_are_asked_together_and_answered_each() -> None:
 
 
 def test_what_is_asked_meanwhile_goes_with_the_next_call() -> None:
-    begun, go_on = Event(), Event()
+    begun, go_on = asyncio.Event(), asyncio.Event()
     asked: list[list[str]] = []
 
-    def echo(words: Sequence[str]) -> list[str | Exception]:
+    async def echo(words: Sequence[str]) -> list[str | Exception]:
         asked.append(list(words))
         begun.set()
-        assert go_on.wait(10)
+        await go_on.wait()
         return list(words)
 
     async def ask() -> list[str]:
-        said = Gathered("echo", echo)
+        said = Gathered(echo)
         first = asyncio.ensure_future(said("a"))
-        await asyncio.to_thread(begun.wait, 10)
+        await begun.wait()
         others = [asyncio.ensure_future(said(word)) for word in "bcd"]
         await asyncio.wait(others, timeout=0)
         others[1].cancel()
@@ -59,13 +58,13 @@ def test_what_is_asked_meanwhile_goes_with_the_next_call() -> None:
 def test_all_are_told_when_the_call_fails_and_the_next_is_made() -> None:
     fails = [True]
 
-    def ask_all(numbers: Sequence[int]) -> list[int | Exception]:
+    async def ask_all(numbers: Sequence[int]) -> list[int | Exception]:
         if fails.pop() if fails else False:
             raise ConnectionError("down")
         return list(numbers)
 
     async def ask() -> int:
-        same = Gathered("same", ask_all)
+        same = Gathered(ask_all)
         found = await asyncio.gather(same(1), same(2), return_exceptions=True)
         assert all(isinstance(each, ConnectionError) for each in found)
         return await same(3)

@@ -1,5 +1,7 @@
 """The orders of a moment, placed together: each stands for itself."""
 
+import asyncio
+
 import pytest
 from django.http import HttpResponse
 
@@ -47,7 +49,7 @@ def test_order_that_cannot_be_shown_fails_alone(
 
     monkeypatch.setattr(serializers, "order_show", faulty)
     wishes = [shapes.PlaceOrder(name, gold, "buy", "0.01", price="190000") for name in "123"]
-    first, second, third = views._orders_place([(ALICE, wish) for wish in wishes])
+    first, second, third = asyncio.run(views._orders_place([(ALICE, wish) for wish in wishes]))
     assert isinstance(first, HttpResponse) and isinstance(third, HttpResponse)
     assert (first.status_code, third.status_code) == (201, 201)
     assert isinstance(second, KeyError)

@@ -7,18 +7,14 @@ from typing import Any
 import pytest
 from django.db import DatabaseError, connection, transaction
 
-from exchange.api.errors import Problem
-from exchange.trading import selectors, services
+from exchange.trading import selectors
 from exchange.trading.errors import ProjectionFault
 from exchange.trading.models import Fill, Order
 from exchange.trading.projection import Projection
 from exchange.trading.projector import _FILL_COLUMNS, _ORDER_COLUMNS, entries_project
 from matching.protocol.codec import StreamEntry
-from matching.protocol.commands import PlaceOrder
 from matching.protocol.events import OrderAccepted
 from matching.protocol.queries import GetOpenOrders, OpenOrders
-from matching.protocol.refusals import Refusal
-from matching.protocol.units import OrderKind, SelfTradePrevention, Side, TimeInForce
 from tests.exchange.flows import Flow, entries_of
 
 pytestmark = pytest.mark.django_db
@@ -106,22 +102,12 @@ def test_fills_cannot_be_changed_when_they_are_written() -> None:
             cursor.execute(statement)
 
 
-def test_old_client_order_id_is_answered_from_the_record_when_the_engine_has_forgotten_it() -> None:
-    """No engine runs here: the record alone answers, for as long as the table lasts."""
-    project(entries_of(Flow(7).run(200).applied, 300), at_once=1)
-    stored = selectors.orders_page(1000, open_only=None, instrument=None, before=None, limit=1)[0]
-    command = PlaceOrder(
-        account=1000,
-        client_order_id=stored.client_order_id,
-        instrument=stored.instrument,
-        side=Side(stored.side),
-        kind=OrderKind(stored.kind),
-        time_in_force=TimeInForce(stored.time_in_force),
-        price_ticks=stored.placed_price_ticks,
-        quantity_lots=stored.placed_quantity_lots,
-        self_trade_prevention=SelfTradePrevention(stored.self_trade_prevention),
-    )
-    assert services.orders_place([command]) == [services.Placed(stored, created=False)]
-    other = PlaceOrder(*(*[getattr(command, name) for name in command.__struct_fields__][:7], 21))
-    (refused,) = services.orders_place([other])
-    assert isinstance(refused, Problem) and refused.code == Refusal.CLIENT_ORDER_ID_REUSED
+def test_client_order_id_used_again_names_the_newest_order() -> None:
+    """The engine lets an id be used again once it has forgotten it: records hold both orders."""
+    flow = Flow(7).run(200)
+    project(entries_of(flow.applied, 300), at_once=1)
+    first = Order.objects.filter(account=1000).earliest("order_id")
+    Order.objects.filter(account=1000).update(client_order_id=first.client_order_id)
+    newest = Order.objects.filter(account=1000).latest("order_id")
+    found = selectors.order_get_by_client_id(1000, first.client_order_id)
+    assert found.order_id == newest.order_id > first.order_id

@@ -1,0 +1,113 @@
+"""Client of the engine's socket for the tasks of an event loop."""
+
+import asyncio
+from asyncio import AbstractEventLoop, StreamReader, StreamWriter
+from collections.abc import Sequence
+from itertools import count
+from pathlib import Path
+from weakref import WeakKeyDictionary
+
+import msgspec
+
+from matching.client.address import engine_address
+from matching.client.connection import DEFAULT_TIMEOUT_S, READ_BYTES, WINDOW, EngineUnavailable
+from matching.client.frames import AnswerReader, request_frame
+from matching.protocol.codec import Answer, QueryAnswer
+from matching.protocol.commands import AnyCommand
+
+
+class AsyncEngineClient:
+    """`EngineClient` for one event loop: its tasks share a connection and take turns on it."""
+
+    def __init__(self, socket_path: Path | str, timeout_s: float = DEFAULT_TIMEOUT_S) -> None:
+        self._socket_path = str(socket_path)
+        self._timeout_s = timeout_s
+        self._turn = asyncio.Lock()
+        self._connection: _Connection | None = None
+
+    async def send_many(self, commands: Sequence[AnyCommand]) -> list[Answer]:
+        """Send commands pipelined, in order, and return their answers in the same order.
+
+        The timeout covers a turn. Raises `EngineUnavailable`; then a prefix of the commands may
+        have been applied, as when the task is cancelled meanwhile.
+        """
+        async with self._turn:
+            connection = await self._connected()
+            answers: list[Answer | QueryAnswer] = []
+            try:
+                async with asyncio.timeout(self._timeout_s):
+                    for start in range(0, len(commands), WINDOW):
+                        answers += await connection.exchange(commands[start : start + WINDOW])
+            except (OSError, EOFError, msgspec.DecodeError) as error:
+                self.close()
+                raise EngineUnavailable(
+                    f"engine at {self._socket_path} did not answer: "
+                    f"{error or type(error).__name__}",
+                    sent=True,
+                ) from error
+            except BaseException:
+                self.close()
+                raise
+        assert all(type(answer) is Answer for answer in answers)
+        return answers  # type: ignore[return-value]
+
+    def close(self) -> None:
+        """Close the connection; the next call opens another."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.close()
+
+    async def _connected(self) -> "_Connection":
+        if self._connection is not None and self._connection.usable():
+            return self._connection
+        self.close()
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                streams = await asyncio.open_unix_connection(self._socket_path)
+        except OSError as error:
+            raise EngineUnavailable(
+                f"no engine listens at {self._socket_path}: {error}", sent=False
+            ) from error
+        self._connection = _Connection(*streams)
+        return self._connection
+
+
+class _Connection:
+    """One socket; a half-read answer makes it useless, so any failure closes it."""
+
+    def __init__(self, reader: StreamReader, writer: StreamWriter) -> None:
+        self._stream = reader
+        self._writer = writer
+        self._request_id = 0
+        self._reader = AnswerReader()
+
+    def usable(self) -> bool:
+        """Tell whether the engine has not closed it, as far as the loop has seen."""
+        return not self._stream.at_eof()
+
+    async def exchange(self, commands: Sequence[AnyCommand]) -> list[Answer | QueryAnswer]:
+        first_id = self._request_id + 1
+        self._request_id += len(commands)
+        self._writer.write(b"".join(map(request_frame, count(first_id), commands)))
+        answers: list[Answer | QueryAnswer] = []
+        while len(answers) < len(commands):
+            answers += self._reader.feed(await self._stream.read(READ_BYTES))
+        for expected, answer in enumerate(answers, first_id):
+            if answer.request_id != expected or expected > self._request_id:
+                raise EOFError(f"answer to request {answer.request_id}, expected {expected}")
+        return answers
+
+    def close(self) -> None:
+        self._writer.close()
+
+
+_of_loops: WeakKeyDictionary[AbstractEventLoop, AsyncEngineClient] = WeakKeyDictionary()
+
+
+def engine_of_loop() -> AsyncEngineClient:
+    """Return the running event loop's client of the engine that the environment names."""
+    loop = asyncio.get_running_loop()
+    client = _of_loops.get(loop)
+    if client is None:
+        client = _of_loops[loop] = AsyncEngineClient(engine_address().socket_path)
+    return client
