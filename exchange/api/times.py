@@ -2,6 +2,7 @@
 
 import time
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Annotated
 
 from msgspec import Meta
@@ -16,7 +17,12 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 def time_format(time_ns: int) -> str:
     """Return nanoseconds since 1970 as `2026-01-02T03:04:05.000000006Z`."""
     seconds, nanoseconds = divmod(time_ns, NS_PER_S)
-    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}.{nanoseconds:09d}Z"
+    return f"{_second_format(seconds)}.{nanoseconds:09d}Z"
+
+
+@lru_cache(1_024)
+def _second_format(seconds: int) -> str:
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}"
 
 
 def moment_ns(moment: datetime) -> int:

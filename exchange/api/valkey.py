@@ -5,6 +5,7 @@ The engine's stream has names of its own (matching.client).
 
 from asyncio import AbstractEventLoop, get_running_loop
 from functools import cache
+from uuid import UUID
 from weakref import WeakKeyDictionary
 
 import redis
@@ -46,4 +47,9 @@ def valkey_of_loop() -> "redis.asyncio.Redis":
 
 def key(*parts: str) -> str:
     """Return the name of a key of this instance."""
-    return ":".join(("nexus", str(settings.INSTANCE_ID), *parts))
+    return ":".join((_prefix(settings.INSTANCE_ID), *parts))
+
+
+@cache
+def _prefix(instance: UUID) -> str:
+    return f"nexus:{instance}"

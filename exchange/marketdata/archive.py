@@ -4,7 +4,8 @@ What must not live here: what a candle is (candles.py).
 """
 
 from collections.abc import Collection
-from dataclasses import astuple, fields
+from dataclasses import fields
+from operator import attrgetter
 
 from django.db import connection, transaction
 
@@ -12,6 +13,7 @@ from exchange.marketdata.candles import CandleRecord
 from exchange.marketdata.models import Candle, CandlePosition
 
 _COLUMNS = tuple(field.name for field in fields(CandleRecord))
+_values = attrgetter(*_COLUMNS)
 _TABLE = Candle._meta.db_table
 _KEY = ("instrument", "interval_s", "begin_s")
 _WRITE = (
@@ -45,7 +47,7 @@ def write(candles: Collection[CandleRecord], *, before: int, after: int) -> None
         if not moved:
             raise ArchiveFault(f"candles stand at {position_read()}, expected {before}")
         if candles:
-            columns = [list(column) for column in zip(*map(astuple, candles), strict=True)]
+            columns = [list(column) for column in zip(*map(_values, candles), strict=True)]
             with connection.cursor() as cursor:
                 cursor.execute(_WRITE, columns)
 
