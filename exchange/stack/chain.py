@@ -54,6 +54,7 @@ def chain_program(instance: Instance, port: int, *, block_time_ms: int = 500) ->
     return Program(
         name="chain",
         level=0,
+        background=True,
         cwd=instance.chain,
         argv=[
             str(BINARY),

@@ -35,6 +35,7 @@ PR_SET_PDEATHSIG, PR_SET_NAME, PR_SET_CHILD_SUBREAPER = 1, 15, 36  # linux/prctl
 REQUEST_BYTES_MAX = 64 * 1024
 FORK_TIMEOUT_S = 60
 ADOPTION_MS_MAX = 10_000
+BACKGROUND_NICE = 10
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
@@ -102,7 +103,7 @@ class ForkServer:
                 pass_fds=[theirs.fileno()],
                 start_new_session=True,
                 umask=0o077,
-                preexec_fn=die_with_parent(signal.SIGKILL, os.getpid()),  # noqa: PLW1509  # as in process.py
+                preexec_fn=child_settle(signal.SIGKILL, os.getpid()),  # noqa: PLW1509  # as in process.py
             )
 
     def fork(
@@ -113,6 +114,7 @@ class ForkServer:
         env: Mapping[str, str],
         cwd: Path,
         death_signal: int,
+        background: bool,
         output: int,
         errors: int,
     ) -> Forked:
@@ -130,6 +132,7 @@ class ForkServer:
             "env": dict(env),
             "cwd": str(cwd),
             "death_signal": int(death_signal),
+            "background": background,
         }
         # Only for so long: whoever else loses its parent is not ours to wait for.
         _libc.prctl(PR_SET_CHILD_SUBREAPER, 1)
@@ -156,15 +159,21 @@ class ForkServer:
         self._process = self._requests = None
 
 
-def die_with_parent(number: int, parent: int) -> Callable[[], None]:
-    """Return what binds a child of the process `parent`, run in it, to that process' life."""
+def child_settle(number: int, parent: int, *, background: bool = False) -> Callable[[], None]:
+    """Return what binds a child of the process `parent`, run in it, to that process' life.
 
-    def bind() -> None:
+    In the background it and its children leave the processor to what answers traders.
+    """
+
+    def settle() -> None:
         _libc.prctl(PR_SET_PDEATHSIG, int(number))
         if os.getppid() != parent:  # it died before we were bound
             os._exit(1)
+        if background:
+            os.nice(BACKGROUND_NICE)
+            os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
 
-    return bind
+    return settle
 
 
 def main() -> None:
@@ -210,7 +219,7 @@ def _settle(request: Mapping[str, Any], descriptors: Iterable[int], supervisor: 
         if os.getppid() == supervisor:
             break
         time.sleep(0.001)
-    die_with_parent(request["death_signal"], supervisor)()
+    child_settle(request["death_signal"], supervisor, background=request["background"])()
     os.setsid()
     _libc.prctl(PR_SET_NAME, request["name"].encode())
     for number, descriptor in enumerate(descriptors, 1):

@@ -53,6 +53,7 @@ def postgres_program(instance: Instance, *, durable: bool = True) -> Program:
     return Program(
         name="postgres",
         level=0,
+        background=True,
         argv=[str(_binaries(instance) / "postgres"), "-D", str(_data(instance)), *arguments],
         env=_environment(),
         cwd=Path("/"),

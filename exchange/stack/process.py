@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import IO
 
 from exchange.stack.errors import StackError
-from exchange.stack.forks import Forked, ForkServer, die_with_parent
+from exchange.stack.forks import Forked, ForkServer, child_settle
 
 
 def _always() -> bool:
@@ -33,7 +33,8 @@ class Program:
     `level` orders starting (lower first; equal ones together) and, reversed, stopping. `prepare`
     runs before each start and `provision` after each readiness. `death_signal` is what the kernel
     sends when the supervisor dies: SIGKILL for what recovers from it by design, gentler for what
-    would lose more than its last moment. `forked` programs are Python's, and share what many load.
+    would lose more than its last moment. `forked` programs are Python's, and share what many load;
+    those in the `background` leave the processor to what answers traders.
     """
 
     name: str
@@ -46,6 +47,7 @@ class Program:
     provision: Callable[[], None] = _nothing
     user: int | None = None
     forked: bool = False
+    background: bool = False
     stop_signal: signal.Signals = signal.SIGTERM
     death_signal: signal.Signals = signal.SIGKILL
     start_timeout_s: int = 60
@@ -71,6 +73,7 @@ class Process:
                     env={**program.env, **program.extra_env},
                     cwd=program.cwd,
                     death_signal=program.death_signal,
+                    background=program.background,
                     output=output.fileno(),
                     errors=output.fileno(),
                 )
@@ -138,7 +141,9 @@ def _start(program: Program, output: IO[bytes]) -> "subprocess.Popen[bytes]":
         umask=0o077,
         # After the change of user, which would clear the signal again (prctl(2)). It takes no
         # lock and imports nothing, so that threads of ours cannot block it.
-        preexec_fn=die_with_parent(program.death_signal, os.getpid()),  # noqa: PLW1509
+        preexec_fn=child_settle(  # noqa: PLW1509
+            program.death_signal, os.getpid(), background=program.background
+        ),
     )
 
 

@@ -33,7 +33,10 @@ def module(name: str, *arguments: str) -> tuple[str, ...]:
 
 @dataclass(frozen=True, kw_only=True)
 class Row:
-    """One process of the project; `forked` ones are forked from one that has loaded for them."""
+    """One process of the project; `forked` ones are forked from one that has loaded for them.
+
+    Those in the `background` wait for the processor behind the few that a trader waits for.
+    """
 
     name: str
     argv: tuple[str, ...]
@@ -41,6 +44,7 @@ class Row:
     needs: tuple[str, ...]
     trusted_with: tuple[str, ...] = ()
     forked: bool = True
+    background: bool = True
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,7 +92,14 @@ WEB_OPTIONS = (
     "--no-control-socket",
 )
 ROWS: tuple[Row, ...] = (
-    Row(name="engine", argv=module("matching", "run"), level=1, needs=("valkey",), forked=False),
+    Row(
+        name="engine",
+        argv=module("matching", "run"),
+        level=1,
+        needs=("valkey",),
+        forked=False,
+        background=False,
+    ),
     Row(
         name="snapshots",
         argv=module("matching", "snapshots"),
@@ -139,5 +150,6 @@ ROWS: tuple[Row, ...] = (
         needs=("postgres", "valkey"),
         trusted_with=("secret_key",),
         forked=False,
+        background=False,
     ),
 )

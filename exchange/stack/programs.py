@@ -79,6 +79,7 @@ def row_program(
         level=row.level,
         cwd=REPOSITORY,
         forked=row.forked,
+        background=row.background,
     )
     if row.name == "web":
         described = replace(described, prepare=lambda: _folder_renew(instance.metrics))

@@ -182,6 +182,7 @@ class Stack:
                 env={**self.env, **(env or {})},
                 cwd=REPOSITORY,
                 death_signal=SIGKILL,
+                background=False,
                 output=output.fileno(),
                 errors=errors.fileno(),
             )

@@ -50,6 +50,11 @@ def test_service_runs_what_the_table_says(row: Any) -> None:
     assert granted == {trusted[secret] for secret in row.trusted_with}
 
 
+def test_what_traders_wait_for_has_the_processor_first() -> None:
+    first = {name for name, service in SERVICES.items() if "cpu_shares" in service}
+    assert first == {*(row.name for row in ROWS if not row.background), "standby", "valkey"}
+
+
 @pytest.mark.parametrize("name", OURS)
 def test_command_exists(name: str) -> None:
     """Every management command, module and application that a service names can be found."""

@@ -30,7 +30,9 @@ def server_of(folder: Path) -> ForkServer:
     return ForkServer(env=ENV, cwd=REPOSITORY, log=folder / "forks.log")
 
 
-def forked(server: ForkServer, folder: Path, code: str, *arguments: str) -> Forked:
+def forked(
+    server: ForkServer, folder: Path, code: str, *arguments: str, background: bool = False
+) -> Forked:
     """Run a script of this code; its output is in the file `output`."""
     (folder / "script.py").write_text(code)
     with open(folder / "output", "ab") as output:
@@ -40,6 +42,7 @@ def forked(server: ForkServer, folder: Path, code: str, *arguments: str) -> Fork
             env={**ENV, "SECRET": "opened"},
             cwd=folder,
             death_signal=signal.SIGKILL,
+            background=background,
             output=output.fileno(),
             errors=output.fileno(),
         )
@@ -76,6 +79,17 @@ def test_secrets_of_a_forked_process_do_not_show(server: ForkServer, tmp_path: P
     process.send_signal(signal.SIGKILL)
     assert process.wait(60) == -signal.SIGKILL
     assert process.poll() == -signal.SIGKILL
+
+
+def test_background_leaves_the_processor_to_others(server: ForkServer, tmp_path: Path) -> None:
+    code = "import os\nprint(os.getpriority(os.PRIO_PROCESS, 0), os.sched_getscheduler(0))"
+    own = os.getpriority(os.PRIO_PROCESS, 0)
+    assert forked(server, tmp_path, code).wait(60) == 0
+    assert forked(server, tmp_path, code, background=True).wait(60) == 0
+    assert (tmp_path / "output").read_text().splitlines() == [
+        f"{own} {os.SCHED_OTHER}",
+        f"{min(own + 10, 19)} {os.SCHED_BATCH}",
+    ]
 
 
 def test_failure_is_told_by_status_and_output(server: ForkServer, tmp_path: Path) -> None:
