@@ -80,12 +80,14 @@ class Gathered(Generic[Question, Answer]):
     async def _ask_all(self) -> None:
         while self._waiting:
             asked, self._waiting = self._waiting, []
-            answers: Sequence[Answer | Exception]
+            futures = [future for _, future in asked]
+            answered: list[tuple[asyncio.Future[Answer], Answer | Exception]]
             try:
                 answers = await self._ask([question for question, _ in asked])
+                answered = list(zip(futures, answers, strict=True))
             except Exception as error:  # noqa: BLE001  (whoever asked raises it)
-                answers = [error] * len(asked)
-            for (_, future), answer in zip(asked, answers, strict=True):
+                answered = [(future, error) for future in futures]
+            for future, answer in answered:
                 if future.done():
                     continue  # whoever asked has gone
                 if isinstance(answer, Exception):
