@@ -175,7 +175,7 @@ def test_signature_of_a_returned_withdrawal_is_void_when_its_time_is_over(house:
         state="signed",
     )
     Withdrawal.objects.update(intent=intent)
-    for deadline, state in ((now + 600, "signed"), (now - 1, "failed")):
+    for deadline, state in ((now + 600, "signed"), (now - 1, "void")):
         CustodyIntent.objects.filter(pk=intent.pk).update(deadline=deadline)
         intents._voided_tell()
         intent.refresh_from_db()
