@@ -50,9 +50,9 @@ node_modules/.package-lock.json: package.json package-lock.json
 	@touch $@
 
 # How many of the last months of real prices the demo walks through: 1 to 24.
-MONTHS ?= 3
+MONTHS ?= 24
 
-demo: setup ## trade, clear and settle once, and print what happened (MONTHS=24: two years)
+demo: setup ## trade, clear and settle once, and print what happened (MONTHS=3: a short walk)
 	@$(python) -m exchange.demo --months $(MONTHS)
 
 up: setup ## run the exchange until Ctrl-C
