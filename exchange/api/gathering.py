@@ -12,34 +12,62 @@ from typing import Generic, ParamSpec, TypeVar
 from django.core.exceptions import SynchronousOnlyOperation
 from django.db import connection
 
+from exchange.api.errors import DoorCode, Problem
+
 THREADS = 8
+# What every order waits for, keys and listings, has threads that no other question can take.
+UPKEEP_THREADS = 2
+# An answer that takes longer is given up; what hangs keeps its thread and no more than that.
+ANSWER_S = 15.0
 
 Given = ParamSpec("Given")
 Question = TypeVar("Question")
 Answer = TypeVar("Answer")
 
 _threads = ThreadPoolExecutor(THREADS, "door")
+_upkeep = ThreadPoolExecutor(UPKEEP_THREADS, "door-upkeep")
 
 
 async def in_thread(
     function: Callable[Given, Answer], *args: Given.args, **kwargs: Given.kwargs
 ) -> Answer:
-    """Call what may block, with a database connection of the thread's own."""
-    call = partial(_connected, function, *args, **kwargs)
-    return await asyncio.get_running_loop().run_in_executor(_threads, call)
+    """Call what may block, with a database connection of the thread's own.
+
+    Raises `Problem` database_unavailable when that takes longer than `ANSWER_S`: what was not begun
+    by then is not done at all.
+    """
+    return await _answered(_threads, partial(_connected, function, *args, **kwargs))
+
+
+async def in_upkeep(
+    function: Callable[Given, Answer], *args: Given.args, **kwargs: Given.kwargs
+) -> Answer:
+    """As `in_thread`, for the few short reads that all requests share."""
+    return await _answered(_upkeep, partial(_connected, function, *args, **kwargs))
+
+
+async def _answered(threads: ThreadPoolExecutor, call: Callable[[], Answer]) -> Answer:
+    try:
+        async with asyncio.timeout(ANSWER_S):
+            return await asyncio.get_running_loop().run_in_executor(threads, call)
+    except TimeoutError as error:
+        raise Problem(
+            DoorCode.DATABASE_UNAVAILABLE,
+            f"no answer in {ANSWER_S:g} s, and it may be done nevertheless: repeat it unchanged",
+        ) from error
 
 
 async def in_memory(
     function: Callable[Given, Answer], *args: Given.args, **kwargs: Given.kwargs
 ) -> Answer:
-    """Call what finds what it needs in memory, or else, once more, in a thread.
+    """Call what finds what it needs in memory, or else, once more, in an upkeep thread.
 
     Whatever would read the database on the loop raises; so it may be called twice.
     """
     try:
         return function(*args, **kwargs)
     except SynchronousOnlyOperation:
-        return await in_thread(function, *args, **kwargs)
+        return await in_upkeep(function, *args, **kwargs)
 
 
 def attempt(

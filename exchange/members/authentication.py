@@ -23,7 +23,7 @@ from exchange.api.addresses import address_within, client_address
 from exchange.api.budgets import Budget, Repeated, Standing, budget_take
 from exchange.api.decoding import body_read
 from exchange.api.errors import DoorCode, Problem
-from exchange.api.gathering import Gathered, in_thread
+from exchange.api.gathering import Gathered, in_upkeep
 from exchange.api.valkey import key
 from exchange.members.models import MemberState
 from exchange.members.secrets import secret_open
@@ -130,7 +130,7 @@ async def _keys_read_along(access_keys: Sequence[str]) -> list[_StoredKey | None
     soon = time.monotonic() - KEY_KEPT_S / 2
     along = {each for each in _used if each in _keys and _keys[each].read_at < soon}
     _used.clear()
-    return await in_thread(_keys_read, access_keys, along)
+    return await in_upkeep(_keys_read, access_keys, along)
 
 
 def _keys_read(access_keys: Sequence[str], along: set[str]) -> list[_StoredKey | None]:

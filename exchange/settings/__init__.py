@@ -75,6 +75,8 @@ DATABASES = {
         conn_health_checks=True,
     )
 }
+# A host that is gone is told from one that is slow.
+DATABASES["default"].setdefault("OPTIONS", {}).update(connect_timeout=5, tcp_user_timeout=10_000)
 LANGUAGE_CODE = "en"
 USE_TZ = True
 TIME_ZONE = "UTC"

@@ -36,6 +36,7 @@ REQUEST_BYTES_MAX = 64 * 1024
 FORK_TIMEOUT_S = 60
 ADOPTION_MS_MAX = 10_000
 BACKGROUND_NICE = 10
+COLLECTED_AT = 20_000  # objects made and not freed: a transaction of a follower makes thousands
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
@@ -195,6 +196,7 @@ def _serve(requests: socket.socket) -> list[str]:
         import_module(name)
     assert threading.active_count() == 1, "a thread does not survive a fork"
     gc.freeze()  # so that the children's collectors leave shared pages alone
+    gc.set_threshold(COLLECTED_AT)
     while True:
         message, descriptors, _, _ = socket.recv_fds(requests, REQUEST_BYTES_MAX, 2)
         if not message:

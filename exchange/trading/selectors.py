@@ -1,11 +1,14 @@
 """Reads of orders, fills and the projector's position."""
 
+import asyncio
 import time
+from collections.abc import Sequence
 from dataclasses import fields
 
 from django.db import connection
 
 from exchange.api.errors import DoorCode, Problem
+from exchange.api.gathering import Gathered, in_thread
 from exchange.trading.models import (
     BatchProposal,
     BatchProposalState,
@@ -15,7 +18,7 @@ from exchange.trading.models import (
     ProjectorPosition,
 )
 from exchange.trading.projection import FillRecord, OrderRecord
-from matching.client import engine
+from matching.client import engine_of_loop
 from matching.protocol.queries import GetStatus, Status
 from matching.protocol.refusals import Refusal
 
@@ -54,26 +57,26 @@ def order_find(account: int, order_id: int) -> OrderRecord | None:
     return _first(account=account, order_id=order_id)
 
 
-def order_get(account: int, order_id: int) -> OrderRecord:
+async def order_get(account: int, order_id: int) -> OrderRecord:
     """Return an account's order, waiting for the projector when it was placed this moment.
 
     Raises `Problem`: unknown_order (also for another account's), projection_behind.
     """
-    found = order_find(account, order_id)
-    if found is None and projector_position() < order_id <= _engine_sequence():
-        projection_await(order_id)
-    found = found or order_find(account, order_id)
+    found = await in_thread(order_find, account, order_id)
+    if found is None and await _position(None) < order_id <= await _engine_sequence():
+        await projection_await(order_id)
+    found = found or await in_thread(order_find, account, order_id)
     if found is None:
         raise Problem(Refusal.UNKNOWN_ORDER, f"you have no order {order_id}")
     return found
 
 
-def order_get_by_client_id(account: int, client_order_id: str) -> OrderRecord:
+async def order_get_by_client_id(account: int, client_order_id: str) -> OrderRecord:
     """Return an account's newest order by the client's own id; waits and raises as `order_get`."""
-    found = _newest(account, client_order_id)
+    found = await in_thread(_newest, account, client_order_id)
     if found is None:
-        projection_await(_engine_sequence())
-        found = _newest(account, client_order_id)
+        await projection_await(await _engine_sequence())
+        found = await in_thread(_newest, account, client_order_id)
     if found is None:
         raise Problem(Refusal.UNKNOWN_ORDER, f"you have no order {client_order_id[:36]!a}")
     return found
@@ -143,15 +146,23 @@ def proposals_to_sign(upto_sequence: int) -> list[BatchProposal]:
     return list(rows.order_by("batch_id"))
 
 
-def projection_await(sequence: int) -> None:
+async def projection_await(sequence: int) -> None:
     """Wait until records are written up to `sequence`. Raises `Problem` projection_behind."""
     deadline = time.monotonic() + AWAIT_S
-    while projector_position() < sequence:
+    while await _position(None) < sequence:
         if time.monotonic() > deadline:
             raise Problem(
                 DoorCode.PROJECTION_BEHIND, f"records are not yet written up to {sequence}"
             )
-        time.sleep(_AWAIT_STEP_S)
+        await asyncio.sleep(_AWAIT_STEP_S)
+
+
+async def _positions(asked: Sequence[None]) -> list[int]:
+    return [await in_thread(projector_position)] * len(asked)
+
+
+# However many wait, they share a read.
+_position = Gathered[None, int](_positions)
 
 
 def _where(column: str, span: Span) -> dict[str, int]:
@@ -171,7 +182,7 @@ def _newest(account: int, client_order_id: str) -> OrderRecord | None:
     return OrderRecord(*row) if row else None
 
 
-def _engine_sequence() -> int:
-    status = engine().ask(GetStatus())
+async def _engine_sequence() -> int:
+    status = await engine_of_loop().ask(GetStatus())
     assert isinstance(status, Status)
     return status.sequence

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from time import perf_counter
 
 from exchange.api.errors import Problem
-from exchange.api.gathering import attempt
+from exchange.api.gathering import Gathered, attempt
 from exchange.api.measures import ack_observe
 from exchange.trading import selectors
 from exchange.trading.projection import OrderRecord, order_accepted, order_change, orders_of
-from matching.client import engine, engine_of_loop
+from matching.client import engine_of_loop
 from matching.protocol.codec import Answer
 from matching.protocol.commands import AmendOrder, AnyCommand, CancelAll, CancelOrder, PlaceOrder
 from matching.protocol.events import (
@@ -40,15 +40,12 @@ async def orders_place(commands: Sequence[PlaceOrder]) -> list[Placed | OrderRep
     order that it repeats may not be written down yet: `order_repeated` waits for it. What cannot be
     placed is a `Problem` with the engine's refusal. Raises `EngineUnavailable`.
     """
-    sent_at = perf_counter()
-    answers = await engine_of_loop().send_many(commands)
-    _acks_observe(commands, sent_at)
-    return [attempt(_placed, answer) for answer in answers]
+    return [attempt(_placed, answer) for answer in await _send_many(commands)]
 
 
-def order_repeated(account: int, repeated: OrderRepeated) -> Placed:
+async def order_repeated(account: int, repeated: OrderRepeated) -> Placed:
     """Return the order that stands under a client order id already. Raises `Problem`."""
-    return Placed(selectors.order_get(account, repeated.order_id), created=False)
+    return Placed(await selectors.order_get(account, repeated.order_id), created=False)
 
 
 def _placed(answer: Answer) -> Placed | OrderRepeated:
@@ -63,7 +60,7 @@ def _placed(answer: Answer) -> Placed | OrderRepeated:
     return Placed(order, created=True)
 
 
-def order_amend(
+async def order_amend(
     *, order: OrderRecord, price_ticks: int, quantity_lots: int
 ) -> tuple[OrderRecord, OrderAmended]:
     """Amend a resting order to a new price and open quantity; it may trade at once.
@@ -75,13 +72,13 @@ def order_amend(
     it may have traded since. Raises `Problem` with the engine's refusal, or projection_behind when
     the order is amended and the record late; `EngineUnavailable`.
     """
-    answer = _send(AmendOrder(order.account, order.order_id, price_ticks, quantity_lots))
+    answer = await _send(AmendOrder(order.account, order.order_id, price_ticks, quantity_lots))
     amended = next(event for event in answer.events if isinstance(event, OrderAmended))
-    selectors.projection_await(answer.sequence)
-    return selectors.order_get(order.account, order.order_id), amended
+    await selectors.projection_await(answer.sequence)
+    return await selectors.order_get(order.account, order.order_id), amended
 
 
-def order_cancel(
+async def order_cancel(
     *, account: int, order_id: int = 0, client_order_id: str = ""
 ) -> tuple[OrderCancelled, int]:
     """Cancel a resting order by either id; return the event and its time in ns.
@@ -89,32 +86,31 @@ def order_cancel(
     The engine knows both, so that no cancel waits for the projector. Raises `Problem` with the
     engine's refusal, `EngineUnavailable`.
     """
-    answer = _send(CancelOrder(account, order_id, client_order_id))
+    answer = await _send(CancelOrder(account, order_id, client_order_id))
     cancelled = next(event for event in answer.events if isinstance(event, OrderCancelled))
     return cancelled, answer.time_ns
 
 
-def orders_cancel(*, account: int, instrument: int = 0) -> list[int]:
+async def orders_cancel(*, account: int, instrument: int = 0) -> list[int]:
     """Cancel an account's resting orders, all or of one instrument; return their ids."""
-    answer = _send(CancelAll(account, instrument))
+    answer = await _send(CancelAll(account, instrument))
     return [event.order_id for event in answer.events if isinstance(event, OrderCancelled)]
 
 
-def _send(command: AnyCommand) -> Answer:
-    return _accepted(_send_many([command])[0])
+async def _send(command: AnyCommand) -> Answer:
+    return _accepted(await _send_gathered(command))
 
 
-def _send_many(commands: Sequence[AnyCommand]) -> list[Answer]:
+async def _send_many(commands: Sequence[AnyCommand]) -> list[Answer]:
     sent_at = perf_counter()
-    answers = engine().send_many(commands)
-    _acks_observe(commands, sent_at)
-    return answers
-
-
-def _acks_observe(commands: Sequence[AnyCommand], sent_at: float) -> None:
+    answers = await engine_of_loop().send_many(commands)
     seconds = perf_counter() - sent_at
     for command in commands:
         ack_observe(command, seconds)
+    return answers
+
+
+_send_gathered = Gathered[AnyCommand, Answer](_send_many)
 
 
 def _accepted(answer: Answer) -> Answer:

@@ -14,6 +14,7 @@ from matching.client.connection import DEFAULT_TIMEOUT_S, READ_BYTES, WINDOW, En
 from matching.client.frames import AnswerReader, request_frame
 from matching.protocol.codec import Answer, QueryAnswer
 from matching.protocol.commands import AnyCommand
+from matching.protocol.queries import AnyQuery, AnyReply
 
 
 class AsyncEngineClient:
@@ -31,13 +32,26 @@ class AsyncEngineClient:
         The timeout covers a turn. Raises `EngineUnavailable`; then a prefix of the commands may
         have been applied, as when the task is cancelled meanwhile.
         """
+        answers = await self._exchange(commands)
+        assert all(type(answer) is Answer for answer in answers)
+        return answers  # type: ignore[return-value]
+
+    async def ask(self, query: AnyQuery) -> AnyReply:
+        """Ask a read-only question about the engine's present state. Raises `EngineUnavailable`."""
+        (answer,) = await self._exchange([query])
+        assert type(answer) is QueryAnswer
+        return answer.reply
+
+    async def _exchange(
+        self, bodies: Sequence[AnyCommand | AnyQuery]
+    ) -> list[Answer | QueryAnswer]:
         async with self._turn:
             connection = await self._connected()
             answers: list[Answer | QueryAnswer] = []
             try:
                 async with asyncio.timeout(self._timeout_s):
-                    for start in range(0, len(commands), WINDOW):
-                        answers += await connection.exchange(commands[start : start + WINDOW])
+                    for start in range(0, len(bodies), WINDOW):
+                        answers += await connection.exchange(bodies[start : start + WINDOW])
             except (OSError, EOFError, msgspec.DecodeError) as error:
                 self.close()
                 raise EngineUnavailable(
@@ -48,8 +62,7 @@ class AsyncEngineClient:
             except BaseException:
                 self.close()
                 raise
-        assert all(type(answer) is Answer for answer in answers)
-        return answers  # type: ignore[return-value]
+        return answers
 
     def close(self) -> None:
         """Close the connection; the next call opens another."""
@@ -85,12 +98,12 @@ class _Connection:
         """Tell whether the engine has not closed it, as far as the loop has seen."""
         return not self._stream.at_eof()
 
-    async def exchange(self, commands: Sequence[AnyCommand]) -> list[Answer | QueryAnswer]:
+    async def exchange(self, bodies: Sequence[AnyCommand | AnyQuery]) -> list[Answer | QueryAnswer]:
         first_id = self._request_id + 1
-        self._request_id += len(commands)
-        self._writer.write(b"".join(map(request_frame, count(first_id), commands)))
+        self._request_id += len(bodies)
+        self._writer.write(b"".join(map(request_frame, count(first_id), bodies)))
         answers: list[Answer | QueryAnswer] = []
-        while len(answers) < len(commands):
+        while len(answers) < len(bodies):
             answers += self._reader.feed(await self._stream.read(READ_BYTES))
         for expected, answer in enumerate(answers, first_id):
             if answer.request_id != expected or expected > self._request_id:

@@ -6,6 +6,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from exchange.api.decoding import NoQuery, query_decode
+from exchange.api.gathering import in_memory
 from exchange.api.pages import next_cursor
 from exchange.api.schema import documented
 from exchange.api.times import NS_PER_S, moment_ns, now_ns, time_format
@@ -17,7 +18,7 @@ from exchange.marketdata.api import shapes
 from exchange.marketdata.books import Level
 from exchange.marketdata.candles import INTERVALS_S, CandleRecord
 from exchange.marketdata.tickers import Ticker
-from matching.client import EngineUnavailable, engine
+from matching.client import EngineUnavailable, engine_of_loop
 from matching.protocol.queries import GetInstruments, Instruments
 from matching.protocol.units import Phase, Side
 
@@ -129,12 +130,13 @@ class StatusView(PublicView):
         "Get whether orders are taken, and markets' phases",
         answer=shapes.ServiceStatus,
     )
-    def get(self, request: Request) -> Response:
+    async def get(self, request: Request) -> Response:
         query_decode(request, NoQuery)
-        phases = {terms.id: terms.phase for terms in instruments().values()}
+        listed = await in_memory(instruments)
+        phases = {terms.id: terms.phase for terms in listed.values()}
         sequence = None
         try:
-            reply = engine().ask(GetInstruments())
+            reply = await engine_of_loop().ask(GetInstruments())
         except EngineUnavailable:
             pass
         else:
@@ -147,7 +149,7 @@ class StatusView(PublicView):
                 sequence=sequence,
                 markets=[
                     shapes.MarketPhase(symbol, _phase(phases[terms.id]))
-                    for symbol, terms in instruments().items()
+                    for symbol, terms in listed.items()
                 ],
             )
         )

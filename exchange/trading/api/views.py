@@ -18,7 +18,7 @@ from exchange.members.scopes import Scope
 from exchange.trading import selectors, services
 from exchange.trading.api import serializers, shapes
 from exchange.trading.projection import FillRecord, OrderRecord
-from matching.client import engine
+from matching.client import engine_of_loop
 from matching.protocol import queries
 from matching.protocol.commands import PlaceOrder
 from matching.protocol.events import OrderRepeated
@@ -66,7 +66,7 @@ class OrdersView(MemberView):
         query_decode(request, NoQuery)
         answer = await _place((self.account, body_decode(request, shapes.PlaceOrder)))
         if isinstance(answer, OrderRepeated):
-            answer = await in_thread(_repeated_show, self.account, answer)
+            answer = await _repeated_show(self.account, answer)
         return answer
 
     @documented(
@@ -75,10 +75,10 @@ class OrdersView(MemberView):
         query=shapes.CancelQuery,
         answer=shapes.CancelledOrders,
     )
-    def delete(self, request: Request) -> Response:
+    async def delete(self, request: Request) -> Response:
         query = query_decode(request, shapes.CancelQuery)
-        instrument = serializers.instrument_number(query.instrument) or 0
-        cancelled = services.orders_cancel(account=self.account, instrument=instrument)
+        instrument = await in_memory(serializers.instrument_number, query.instrument) or 0
+        cancelled = await services.orders_cancel(account=self.account, instrument=instrument)
         return Response(shapes.CancelledOrders([str(order_id) for order_id in cancelled]))
 
 
@@ -89,9 +89,9 @@ class OrderView(MemberView):
     budgets = BUDGETS
 
     @documented("get_order", "Get an order", answer=shapes.Order)
-    def get(self, request: Request, order_id: int) -> Response:
+    async def get(self, request: Request, order_id: int) -> Response:
         query_decode(request, NoQuery)
-        return Response(serializers.order_show(selectors.order_get(self.account, order_id)))
+        return await _show(await selectors.order_get(self.account, order_id))
 
     @documented(
         "amend_order",
@@ -99,15 +99,15 @@ class OrderView(MemberView):
         body=shapes.AmendOrder,
         answer=shapes.AmendedOrder,
     )
-    def patch(self, request: Request, order_id: int) -> Response:
+    async def patch(self, request: Request, order_id: int) -> Response:
         query_decode(request, NoQuery)
         body = body_decode(request, shapes.AmendOrder)
-        return _amend(selectors.order_get(self.account, order_id), body)
+        return await _amend(await selectors.order_get(self.account, order_id), body)
 
     @documented("cancel_order", "Cancel an order", answer=shapes.CancelledOrder)
-    def delete(self, request: Request, order_id: int) -> Response:
+    async def delete(self, request: Request, order_id: int) -> Response:
         query_decode(request, NoQuery)
-        return _cancel(self.account, order_id=order_id)
+        return await _cancel(self.account, order_id=order_id)
 
 
 class OrderByClientIdView(MemberView):
@@ -119,8 +119,8 @@ class OrderByClientIdView(MemberView):
     @documented(
         "get_order_by_client_id", "Get an order by its client_order_id", answer=shapes.Order
     )
-    def get(self, request: Request, client_order_id: str) -> Response:
-        return Response(serializers.order_show(self._order(request, client_order_id)))
+    async def get(self, request: Request, client_order_id: str) -> Response:
+        return await _show(await self._order(request, client_order_id))
 
     @documented(
         "amend_order_by_client_id",
@@ -128,24 +128,24 @@ class OrderByClientIdView(MemberView):
         body=shapes.AmendOrder,
         answer=shapes.AmendedOrder,
     )
-    def patch(self, request: Request, client_order_id: str) -> Response:
+    async def patch(self, request: Request, client_order_id: str) -> Response:
         body = body_decode(request, shapes.AmendOrder)
-        return _amend(self._order(request, client_order_id), body)
+        return await _amend(await self._order(request, client_order_id), body)
 
     @documented(
         "cancel_order_by_client_id",
         "Cancel an order by its client_order_id",
         answer=shapes.CancelledOrder,
     )
-    def delete(self, request: Request, client_order_id: str) -> Response:
+    async def delete(self, request: Request, client_order_id: str) -> Response:
         query_decode(request, NoQuery)
         serializers.client_order_id_check(client_order_id)
-        return _cancel(self.account, client_order_id=client_order_id)
+        return await _cancel(self.account, client_order_id=client_order_id)
 
-    def _order(self, request: Request, client_order_id: str) -> OrderRecord:
+    async def _order(self, request: Request, client_order_id: str) -> OrderRecord:
         query_decode(request, NoQuery)
         serializers.client_order_id_check(client_order_id)
-        return selectors.order_get_by_client_id(self.account, client_order_id)
+        return await selectors.order_get_by_client_id(self.account, client_order_id)
 
 
 class OrderFillsView(MemberView):
@@ -159,9 +159,12 @@ class OrderFillsView(MemberView):
         query=PageQuery,
         answer=shapes.Fills,
     )
-    def get(self, request: Request, order_id: int) -> Response:
+    async def get(self, request: Request, order_id: int) -> Response:
         query = query_decode(request, PageQuery)
-        order = selectors.order_get(self.account, order_id)
+        order = await selectors.order_get(self.account, order_id)
+        return await in_thread(self._page, order, query)
+
+    def _page(self, order: OrderRecord, query: PageQuery) -> Response:
         records = selectors.fills_page(
             self.account,
             order_id=order.order_id,
@@ -198,8 +201,8 @@ def _shown(
 _place = Gathered[tuple[int, shapes.PlaceOrder], HttpResponse | OrderRepeated](_orders_place)
 
 
-def _repeated_show(account: int, repeated: OrderRepeated) -> HttpResponse:
-    return _placed_show(services.order_repeated(account, repeated))
+async def _repeated_show(account: int, repeated: OrderRepeated) -> HttpResponse:
+    return await in_memory(_placed_show, await services.order_repeated(account, repeated))
 
 
 def _placed_show(placed: services.Placed) -> HttpResponse:
@@ -210,19 +213,24 @@ def _placed_show(placed: services.Placed) -> HttpResponse:
     )
 
 
-def _amend(order: OrderRecord, body: shapes.AmendOrder) -> Response:
-    price_ticks, quantity_lots = serializers.amend_steps(order, body)
-    order, amended = services.order_amend(
+async def _show(order: OrderRecord) -> Response:
+    return Response(await in_memory(serializers.order_show, order))
+
+
+async def _amend(order: OrderRecord, body: shapes.AmendOrder) -> Response:
+    price_ticks, quantity_lots = await in_memory(serializers.amend_steps, order, body)
+    order, amended = await services.order_amend(
         order=order, price_ticks=price_ticks, quantity_lots=quantity_lots
     )
-    return Response(shapes.AmendedOrder(serializers.order_show(order), amended.priority_kept))
+    shown = await in_memory(serializers.order_show, order)
+    return Response(shapes.AmendedOrder(shown, amended.priority_kept))
 
 
-def _cancel(account: int, *, order_id: int = 0, client_order_id: str = "") -> Response:
-    event, time_ns = services.order_cancel(
+async def _cancel(account: int, *, order_id: int = 0, client_order_id: str = "") -> Response:
+    event, time_ns = await services.order_cancel(
         account=account, order_id=order_id, client_order_id=client_order_id
     )
-    return Response(serializers.cancelled_show(event, time_ns))
+    return Response(await in_memory(serializers.cancelled_show, event, time_ns))
 
 
 def _fills(account: int, records: list[FillRecord], limit: int) -> Response:
@@ -262,11 +270,11 @@ class BalancesView(MemberView):
     scopes = {"GET": Scope.READ}
 
     @documented("get_balances", "Get all balances, from the engine", answer=shapes.Balances)
-    def get(self, request: Request) -> Response:
+    async def get(self, request: Request) -> Response:
         query_decode(request, NoQuery)
-        reply = engine().ask(queries.GetBalances(self.account))
+        reply = await engine_of_loop().ask(queries.GetBalances(self.account))
         assert isinstance(reply, queries.Balances)
-        known = assets()
+        known = await in_memory(assets)
         return Response(
             shapes.Balances(
                 [

@@ -4,10 +4,14 @@ import asyncio
 import json
 import socket
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from threading import Event
 from uuid import uuid4
 
 import pytest
 
+from exchange.api import gathering
+from exchange.api.errors import DoorCode, Problem
 from exchange.api.gathering import Gathered
 from tests.exchange.conftest import Trader, Venue
 from tests.waiting import wait_until
@@ -70,6 +74,26 @@ def test_all_are_told_when_the_call_fails_and_the_next_is_made() -> None:
         return await same(3)
 
     assert asyncio.run(ask()) == 3
+
+
+def test_what_hangs_is_given_up_and_what_waits_behind_it_is_never_done(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(gathering, "ANSWER_S", 0.1)
+    monkeypatch.setattr(gathering, "_threads", ThreadPoolExecutor(1))
+    go_on = Event()
+    done: list[int] = []
+
+    async def ask() -> tuple[object, object, str]:
+        hangs, waits = gathering.in_thread(go_on.wait, 60), gathering.in_thread(done.append, 1)
+        first, second = await asyncio.gather(hangs, waits, return_exceptions=True)
+        go_on.set()
+        return first, second, await gathering.in_thread(str, "alive")
+
+    first, second, third = asyncio.run(ask())
+    for problem in (first, second):
+        assert isinstance(problem, Problem) and problem.code == DoorCode.DATABASE_UNAVAILABLE
+    assert (third, done) == ("alive", [])
 
 
 @pytest.mark.parametrize("way", ["shut", "reset"])

@@ -109,5 +109,5 @@ def test_client_order_id_used_again_names_the_newest_order() -> None:
     first = Order.objects.filter(account=1000).earliest("order_id")
     Order.objects.filter(account=1000).update(client_order_id=first.client_order_id)
     newest = Order.objects.filter(account=1000).latest("order_id")
-    found = selectors.order_get_by_client_id(1000, first.client_order_id)
-    assert found.order_id == newest.order_id > first.order_id
+    found = selectors._newest(1000, first.client_order_id)
+    assert found is not None and found.order_id == newest.order_id > first.order_id
