@@ -1,10 +1,12 @@
 """Orders, fills and balances over the wire: real server, engine, database, projector."""
 
+from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 from uuid import uuid4
 
 import pytest
 
+from exchange.api.gathering import THREADS
 from tests.exchange.conftest import Trader, Venue
 from tests.waiting import wait_until
 
@@ -250,8 +252,12 @@ def test_order_just_placed_is_cancelled_by_its_client_id_while_the_projector_is_
     try:
         order = trader.place("sell", "105000", "1.00")
         target = f"/v1/orders/by-client-id/{order['client_order_id']}"
-        assert trader.send("GET", target).code == "projection_behind"
-        cancelled = trader.send("DELETE", target)
+        with ThreadPoolExecutor(THREADS) as pool:
+            waiting = [pool.submit(trader.send, "GET", target) for _ in range(THREADS)]
+            wait_until(lambda: any(each.running() for each in waiting))
+            cancelled = trader.send("DELETE", target)
+            assert not all(each.done() for each in waiting), "who waits holds up who cancels"
+        assert {each.result().code for each in waiting} == {"projection_behind"}
         again = trader.send("DELETE", target)
     finally:
         venue.stack.start("projector")
