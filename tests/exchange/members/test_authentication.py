@@ -46,6 +46,8 @@ WRONG: list[tuple[str, dict[str, Any], str]] = [
     ("stale", {"iat": int(time.time()) - 3600}, "iat_outside_window"),
     ("early", {"iat": int(time.time()) + 3600}, "iat_outside_window"),
     ("beyond all time", {"iat": 2**62}, "iat_outside_window"),
+    ("beyond every float", {"iat": 10**400}, "iat_outside_window"),
+    ("before every float", {"iat": -(10**400)}, "iat_outside_window"),
     ("another method", {"method": "POST"}, "method_mismatch"),
     ("lower-case method", {"method": "get"}, "method_mismatch"),
     ("another path", {"path": "/v1/fills"}, "path_mismatch"),
