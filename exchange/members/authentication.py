@@ -71,7 +71,7 @@ class _StoredKey:
 async def request_authenticate(request: Request, budget: Budget) -> tuple[Principal, Standing]:
     """Return who sent the request, and what is left of the member's budget. Raises `Problem`.
 
-    Refused attempts take from the public budget of their address.
+    What is refused before it takes from the member's budget takes from its address's public one.
     """
     try:
         token = _token(request.META.get("HTTP_AUTHORIZATION", ""))
@@ -80,7 +80,7 @@ async def request_authenticate(request: Request, budget: Budget) -> tuple[Princi
         _key_check(request, stored)
         return stored.principal, await _admit(token.claims, stored.principal, budget)
     except Problem as problem:
-        if problem.status == 401:
+        if problem.code not in (DoorCode.RATE_LIMITED, DoorCode.NONCE_STORE_UNAVAILABLE):
             with suppress(redis.RedisError):
                 await budget_take(Budget.PUBLIC, client_address(request.META))
         raise

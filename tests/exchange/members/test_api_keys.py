@@ -5,6 +5,7 @@ import time
 from typing import Any
 
 import pytest
+import redis
 
 from exchange.members.authentication import KEY_KEPT_S
 from tests.exchange.conftest import Trader, Venue
@@ -129,4 +130,22 @@ def test_key_is_refused_from_other_networks_than_its_own(
     assert answer.status == status
     if status != 200:
         assert answer.code == "ip_not_allowed"
+    keyholder.send("DELETE", f"/v1/api-keys/{bound.access_key}")
+
+
+def test_key_that_may_not_be_used_takes_from_its_addresss_budget(
+    venue: Venue, keyholder: Trader
+) -> None:
+    bound = make(keyholder, networks=["10.0.0.0/8"])
+    refused = {"ip_not_allowed": bound, "member_inactive": venue.with_key("suspended")}
+    bucket = f"nexus:{venue.stack.instance.identity}:budget:public:127.0.0.1"
+    with redis.Redis.from_url(venue.stack.urls["REDIS_URL"]) as client:
+        for code, trader in refused.items():
+            assert trader.send("GET", "/v1/orders").code == code
+            client.set(bucket, 2**52)
+            try:
+                assert trader.send("GET", "/v1/orders").code == "rate_limited"
+                assert keyholder.send("GET", "/v1/orders").status == 200
+            finally:
+                client.delete(bucket)
     keyholder.send("DELETE", f"/v1/api-keys/{bound.access_key}")
