@@ -15,7 +15,7 @@ import msgspec
 import redis
 from django.http import HttpRequest, HttpResponse
 
-from exchange.api.budgets import Budget, budget_take
+from exchange.api.budgets import Budget, Repeated, budget_take
 from exchange.api.decoding import body_read
 from exchange.api.errors import DoorCode, Problem
 from exchange.api.sealing import seal, unseal
@@ -35,13 +35,13 @@ logger = logging.getLogger(__name__)
 
 
 class _Kept(msgspec.Struct, frozen=True, array_like=True):
-    """A request's fingerprint and its answer; status 0 while it is under way."""
+    """A request's fingerprint and its answer."""
 
     fingerprint: bytes
-    status: int = 0
-    content_type: str = ""
-    headers: dict[str, str] = {}
-    content: bytes = b""
+    status: int
+    content_type: str
+    headers: dict[str, str]
+    content: bytes
 
 
 _decode = msgspec.msgpack.Decoder(_Kept).decode
@@ -68,7 +68,7 @@ async def _answer_kept(
     request: HttpRequest, owner: str, given: str, respond: Respond
 ) -> HttpResponse:
     name, fingerprint = key("idempotency", owner, given), _fingerprint(request)
-    before = await _claim(owner, name, fingerprint)
+    before = await _claim(owner, name)
     if before is not None:
         return _replay(before, fingerprint)
     answer = await respond()
@@ -89,36 +89,36 @@ def _fingerprint(request: HttpRequest) -> bytes:
     return content.digest()
 
 
-async def _claim(owner: str, name: str, fingerprint: bytes) -> _Kept | None:
-    """Claim the key for this request; return what stands under it when it is taken.
+async def _claim(owner: str, name: str) -> _Kept | None:
+    """Claim the key for this request; return the answer that is kept under it.
 
-    Raises `Problem`, also rate_limited when the owner has no new key left.
+    A claim is a nonce, empty, set in one step with what it takes from the budget: either fails
+    with the other. Raises `Problem`, also rate_limited when the owner has no new key left.
     """
-    claim = seal(_PURPOSE, name, msgspec.msgpack.encode(_Kept(fingerprint)))
     try:
-        found = await valkey_of_loop().set(name, claim, nx=True, get=True, ex=CLAIMED_S)
-        if found is None:
-            try:
-                await budget_take(Budget.IDEMPOTENCY, owner)
-            except Problem:
-                await valkey_of_loop().delete(name)
-                raise
+        try:
+            await budget_take(Budget.IDEMPOTENCY, owner, nonce=name, nonce_kept_s=CLAIMED_S)
+            return None
+        except Repeated:
+            found = await valkey_of_loop().get(name)
     except redis.RedisError as error:
         raise Problem(
             DoorCode.NONCE_STORE_UNAVAILABLE,
-            "the Idempotency-Key cannot be checked now, so nothing was done: repeat it",
+            "the Idempotency-Key cannot be checked now, so nothing was done: repeat it; should the "
+            f"key then be in use, it is free after {CLAIMED_S} s",
         ) from error
-    return None if found is None else _decode(unseal(_PURPOSE, name, found))  # type: ignore[arg-type]
+    if not found:
+        raise Problem(
+            DoorCode.IDEMPOTENCY_KEY_IN_USE,
+            f"the first request under this key is under way, or was cut off within {CLAIMED_S} s",
+        )
+    return _decode(unseal(_PURPOSE, name, found))  # type: ignore[arg-type]
 
 
 def _replay(before: _Kept, fingerprint: bytes) -> HttpResponse:
     if before.fingerprint != fingerprint:
         raise Problem(
             DoorCode.IDEMPOTENCY_KEY_REUSED, "this Idempotency-Key was sent with another request"
-        )
-    if not before.status:
-        raise Problem(
-            DoorCode.IDEMPOTENCY_KEY_IN_USE, "the first request under this key is under way"
         )
     return HttpResponse(
         before.content,

@@ -15,6 +15,15 @@ def post(trader: Trader, body: Any, idempotency_key: str) -> Answer:
     return trader.send("POST", "/v1/orders", body, headers={"Idempotency-Key": idempotency_key})
 
 
+def bucket_of(client: "redis.Redis", venue: Venue, given: str) -> str:
+    """Return the name of the budget of keys that this key took from."""
+    names = list(client.scan_iter(match=f"*:idempotency:*:{given}"))
+    owner = names[0].decode().split(":idempotency:")[1].removesuffix(f":{given}")
+    bucket = f"nexus:{venue.stack.instance.identity}:budget:idempotency:{owner}"
+    assert client.exists(bucket)
+    return bucket
+
+
 def test_answer_is_replayed_when_the_request_comes_again(venue: Venue, trader: Trader) -> None:
     body, given = trader.order("buy", "95000", "0.01"), str(uuid4())
     first = post(trader, body, given)
@@ -76,10 +85,7 @@ def test_new_key_is_refused_when_the_budget_of_keys_is_used_up(
     body, given = trader.order("buy", "95000", "0.01"), str(uuid4())
     first = post(trader, body, given)
     with redis.Redis.from_url(venue.stack.urls["REDIS_URL"]) as client:
-        names = list(client.scan_iter(match=f"*:idempotency:*:{given}"))
-        owner = names[0].decode().split(":idempotency:")[1].removesuffix(f":{given}")
-        bucket = f"nexus:{venue.stack.instance.identity}:budget:idempotency:{owner}"
-        assert client.exists(bucket)
+        bucket = bucket_of(client, venue, given)
         client.set(bucket, 2**52)
         before, fresh = venue.status().state_hash, str(uuid4())
         refused = post(trader, trader.order("buy", "95000", "0.01"), fresh)
@@ -91,6 +97,20 @@ def test_new_key_is_refused_when_the_budget_of_keys_is_used_up(
     again = post(trader, body, given)
     assert (again.body, again.headers["idempotency-replayed"]) == (first.body, "true")
     trader.place("buy", "95000", "0.01")
+
+
+def test_key_stays_free_when_the_store_fails_over_its_budget(venue: Venue, trader: Trader) -> None:
+    before, given, body = str(uuid4()), str(uuid4()), trader.order("buy", "95000", "0.01")
+    post(trader, trader.order("buy", "95000", "0.01"), before)
+    with redis.Redis.from_url(venue.stack.urls["REDIS_URL"]) as client:
+        bucket = bucket_of(client, venue, before)
+        client.delete(bucket)
+        client.rpush(bucket, "no number")
+        refused = post(trader, body, given)
+        client.delete(bucket)
+    assert (refused.status, refused.code) == (503, "nonce_store_unavailable")
+    made = post(trader, body, given)
+    assert (made.status, "idempotency-replayed" in made.headers) == (201, False)
 
 
 @pytest.mark.parametrize("given", ["", '""', "with blank", "x" * 65, "a,b"])
