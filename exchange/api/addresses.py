@@ -7,8 +7,23 @@ from typing import Any
 
 from django.conf import settings
 
+# One client may send from every address of its /64 (RFC 4291, 2.5.1; RFC 6177).
+_CLIENT_PREFIX = 64
+
 
 def client_address(meta: Mapping[str, Any]) -> str:
+    """Return the client's address as budgets count it: an IPv6 one as the /64 that it lies in."""
+    text = client_address_whole(meta)
+    try:
+        found = _address(text)
+    except ValueError:
+        return text
+    if isinstance(found, IPv6Address):
+        return str(IPv6Network((int(found), _CLIENT_PREFIX), strict=False))
+    return str(found)
+
+
+def client_address_whole(meta: Mapping[str, Any]) -> str:
     """Return the client's address as text; empty when nobody whom we trust tells it.
 
     Behind N trusted proxies it is the Nth from the right of X-Forwarded-For: what stands further
@@ -29,11 +44,9 @@ def network_normal(text: str) -> str:
 def address_within(address: str, networks: Iterable[str]) -> bool:
     """Return whether an address lies in one of the networks; one that is none does not."""
     try:
-        found = ip_address(address)
+        found = _address(address)
     except ValueError:
         return False
-    if isinstance(found, IPv6Address) and found.ipv4_mapped:
-        found = found.ipv4_mapped
     return any(_within(found, _network(text)) for text in networks)
 
 
@@ -47,6 +60,12 @@ def network_within(text: str, networks: Iterable[str]) -> bool:
         found.version == other.version and found.subnet_of(other)  # type: ignore[arg-type]
         for other in map(_network, networks)
     )
+
+
+def _address(text: str) -> IPv4Address | IPv6Address:
+    """Return an address, one of IPv4 also when it is written in IPv6. Raises `ValueError`."""
+    found = ip_address(text)
+    return (isinstance(found, IPv6Address) and found.ipv4_mapped) or found
 
 
 def _within(address: IPv4Address | IPv6Address, network: IPv4Network | IPv6Network) -> bool:

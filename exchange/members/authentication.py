@@ -19,7 +19,7 @@ from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.request import Request
 
-from exchange.api.addresses import address_within, client_address
+from exchange.api.addresses import address_within, client_address, client_address_whole
 from exchange.api.budgets import Budget, Repeated, Standing, budget_take
 from exchange.api.decoding import body_read
 from exchange.api.errors import DoorCode, Problem
@@ -181,7 +181,7 @@ def _key_check(request: Request, stored: _StoredKey) -> None:
     if stored.member_state != MemberState.ACTIVE:
         _refuse(DoorCode.MEMBER_INACTIVE, f"the member is {stored.member_state}")
     if networks:
-        address = client_address(request.META)
+        address = client_address_whole(request.META)
         if not address_within(address, networks):
             _refuse(DoorCode.IP_NOT_ALLOWED, f"this key is not for the address {address[:40]!a}")
 

@@ -8,7 +8,7 @@ from rest_framework.authentication import BaseAuthentication
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from exchange.api.addresses import client_address
+from exchange.api.addresses import client_address_whole
 from exchange.api.budgets import Budget
 from exchange.api.decoding import NoQuery, body_decode, query_decode
 from exchange.api.errors import DoorCode, Problem
@@ -45,7 +45,7 @@ class MembersView(PublicView):
             jurisdiction=body.jurisdiction,
             email=body.email,
             label=body.label,
-            actor=f"address:{client_address(request.META)}",
+            actor=f"address:{client_address_whole(request.META)}",
         )
         return Response(
             shapes.NewApplication(_show(application), secret),

@@ -4,7 +4,12 @@ from typing import Any
 
 import pytest
 
-from exchange.api.addresses import address_within, client_address, network_normal
+from exchange.api.addresses import (
+    address_within,
+    client_address,
+    client_address_whole,
+    network_normal,
+)
 
 
 @pytest.mark.parametrize(
@@ -23,7 +28,24 @@ def test_address_is_what_the_trusted_proxies_heard(
 ) -> None:
     settings.TRUSTED_PROXIES = proxies
     meta = {"REMOTE_ADDR": "9.9.9.9", "HTTP_X_FORWARDED_FOR": forwarded}
-    assert client_address(meta) == address
+    assert client_address(meta) == client_address_whole(meta) == address
+
+
+@pytest.mark.parametrize(
+    ("whole", "counted"),
+    [
+        ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
+        ("2001:DB8:1:2::", "2001:db8:1:2::/64"),
+        ("2001:db8:1:3::", "2001:db8:1:3::/64"),
+        ("::ffff:10.1.2.3", "10.1.2.3"),
+        ("10.1.2.3", "10.1.2.3"),
+        ("unknown", "unknown"),
+    ],
+)
+def test_address_is_counted_with_all_of_its_network_of_one_client(whole: str, counted: str) -> None:
+    meta = {"REMOTE_ADDR": whole}
+    assert client_address_whole(meta) == whole
+    assert client_address(meta) == counted
 
 
 @pytest.mark.parametrize(
