@@ -229,6 +229,25 @@ def test_request_is_refused_when_the_host_is_another(venue: Venue, unchanged: No
     assert (answer.status, answer.code) == (400, "bad_request")
 
 
+HEADS = [
+    ("longest header", b"GET /v1/time HTTP/1.1", b"X-Long: ".ljust(8_188, b"x"), 200),
+    ("longer header", b"GET /v1/time HTTP/1.1", b"X-Long: ".ljust(8_189, b"x"), 431),
+    ("long address", b"GET /v1/time?" + b"x" * 5_000 + b" HTTP/1.1", b"X-Short: x", 414),
+    ("no HTTP", b"GET /v1/time HTTP", b"X-Short: x", 400),
+]
+
+
+@pytest.mark.parametrize(
+    ("line", "header", "status"), [row[1:] for row in HEADS], ids=[row[0] for row in HEADS]
+)
+def test_request_is_refused_in_plain_text_when_the_server_cannot_take_it_in(
+    venue: Venue, unchanged: None, line: bytes, header: bytes, status: int
+) -> None:
+    answer = venue.send_raw(line + b"\r\nHost: localhost\r\n" + header + b"\r\n\r\n")
+    media_type = "application/json" if status == 200 else "text/plain"
+    assert (answer.status, answer.headers["content-type"]) == (status, media_type)
+
+
 @pytest.mark.parametrize(
     ("phase", "code"), [(Phase.HALTED, "market_halted"), (Phase.CLOSED, "market_closed")]
 )
