@@ -32,7 +32,7 @@ from custody.evidence import BANK_NOTICE
 from custody.models import OUTSIDE, CashDeposit, Issuance, PaymentOrder
 from custody.services.deposits import name_matches
 from custody.trade_dates import trade_date
-from custody.withdrawal_check import debit_of, permission_check
+from custody.withdrawal_check import debit_of, halt_check, permission_check
 
 LIMIT = "deposit"
 _KEY_PURPOSE = b"nexus-payment-orders-v1"
@@ -115,7 +115,7 @@ def payment_message(order: PaymentOrder, trust: policy.Policy, allowance: Allowa
     """Return the bytes to sign for an order to the bank.
 
     Raises `Untrusted` unless it pays what the engine debited to where the debit says, or sends a
-    deposit back to its payer on two officers' word.
+    deposit back to its payer on two officers' word; `OfficersAwaited` while withdrawals are halted.
     """
     payment = _payment(order)
     if order.bank_id not in trust.evidence or trust.evidence[order.bank_id][0] != "bank":
@@ -133,8 +133,7 @@ def _withdrawal_check(
 ) -> None:
     withdrawal = order.withdrawal
     assert withdrawal is not None
-    if halt := selectors.withdrawals_halted():
-        raise Untrusted(f"withdrawals are halted: {halt.reason}")
+    halt_check()
     if withdrawal.state != withdrawal.State.EXECUTED:
         raise Untrusted(f"withdrawal {withdrawal.pk} is {withdrawal.state}, its burn is not final")
     debit, _ = debit_of(withdrawal)

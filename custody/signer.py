@@ -16,12 +16,12 @@ from compliance.signer import BodySigner
 from custody import evidence, selectors
 from custody.allowance import Allowance
 from custody.cash_check import cash_mint_proven, payment_key, payment_message
-from custody.errors import BodyRefused, EvidenceInvalid, Untrusted
+from custody.errors import BodyRefused, EvidenceInvalid, OfficersAwaited, Untrusted
 from custody.models import REVENUE, Account, CustodyIntent, Issuance, PaymentOrder
 from custody.services.accounts import account_address_set
 from custody.services.charges import KIND as CHARGE
 from custody.services.issuance import issuance_signed, mint_calldata
-from custody.services.payments import payment_defer, payment_signed
+from custody.services.payments import payment_await, payment_defer, payment_signed
 from custody.services.releases import release_defer, release_signed, releases_unsigned
 from custody.services.withdrawing import BURN, TRANSFER, withdrawal_signed
 from custody.withdrawal_check import charge_expected, release_message, withdrawal_expected
@@ -106,6 +106,9 @@ class CustodySigner:
             try:
                 message = payment_message(order, trust, self._allowance)
                 signature = self._payment_key.sign(message)
+            except OfficersAwaited as awaited:
+                payment_await(order.pk, error=str(awaited))
+                continue
             except (BodyRefused, EngineUnavailable) as refusal:
                 payment_defer(order.pk, error=str(refusal))
                 continue

@@ -36,14 +36,14 @@ def withdrawal_expected(
     The intent's id is the withdrawal's, which the debit names with a hash of where the units go:
     so a debit is carried once, and to nobody else. Raises `Untrusted` unless the engine knows the
     debit and no return of it, the clearing house's signer says that all fills up to it are title,
-    no halt is in force, and two trusted officers approved what exceeds the policy's daily limit.
+    and two trusted officers approved what exceeds the policy's daily limit; `OfficersAwaited` while
+    a halt is in force or without their approval.
     """
     rows = Withdrawal.objects.select_related("act__proposer__user", "act__approver__user")
     withdrawal = rows.filter(pk=intent.pk).first()
     if withdrawal is None:
         raise Untrusted(f"no withdrawal stands behind intent {intent.pk}")
-    if halt := selectors.withdrawals_halted():
-        raise Untrusted(f"withdrawals are halted: {halt.reason}")
+    halt_check()
     if withdrawal.state not in (Withdrawal.State.COVERED, Withdrawal.State.SIGNED):
         raise Untrusted(f"withdrawal {withdrawal.pk} is {withdrawal.state}")
     debit, sequence = debit_of(withdrawal)
@@ -84,8 +84,7 @@ def charge_expected(
     withdrawal = Withdrawal.objects.filter(charge__intent=intent.pk).first()
     if withdrawal is None or intent.pk != selectors.charge_intent_id(withdrawal.pk):
         raise Untrusted(f"no charge of a withdrawal stands behind intent {intent.pk}")
-    if halt := selectors.withdrawals_halted():
-        raise Untrusted(f"withdrawals are halted: {halt.reason}")
+    halt_check()
     if withdrawal.state not in (Withdrawal.State.EXECUTED, Withdrawal.State.COMPLETED):
         raise Untrusted(f"withdrawal {withdrawal.pk} is {withdrawal.state}, its burn is not final")
     debit, sequence = debit_of(withdrawal)
@@ -94,6 +93,12 @@ def charge_expected(
         raise Untrusted(f"account {intent.account_id} was not charged in {CASH.code}: {debit}")
     units = sum(one.amount_units for one in debit.charges)
     return pin.targets[f"token:{CASH.code}"], calldata.custody_transfer(address, revenue, units)
+
+
+def halt_check() -> None:
+    """Raise `OfficersAwaited` while withdrawals are halted, which two officers lift."""
+    if halt := selectors.withdrawals_halted():
+        raise OfficersAwaited(f"withdrawals are halted: {halt.reason}")
 
 
 def debit_of(withdrawal: Withdrawal) -> tuple[Debit, int]:

@@ -28,7 +28,7 @@ from compliance.services.parties import (
     party_apply,
     registry_intents_request,
 )
-from compliance.services.retries import attempt, carry_on, put_off
+from compliance.services.retries import attempt, carry_on, put_by, put_off
 from compliance.services.sweep import sweep
 
 __all__ = [
@@ -56,6 +56,7 @@ __all__ = [
     "officer_create",
     "officer_deactivate",
     "party_apply",
+    "put_by",
     "put_off",
     "registry_intents_request",
     "signer_key_set",

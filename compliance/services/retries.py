@@ -35,6 +35,12 @@ def put_off(rows: QuerySet[Any], **noted: str) -> None:
         )
 
 
+def put_by(rows: QuerySet[Any], **noted: str) -> None:
+    """Leave rows that wait for officers for a minute, write `noted` into them; no failure."""
+    due_at = timezone.now() + timedelta(seconds=DELAY_MAX_S)
+    rows.update(attempts=0, due_at=due_at, **noted)
+
+
 def carry_on(
     waiting: QuerySet[Any], step: Callable[..., object], key: str, limit: int, *, error: str = ""
 ) -> int:

@@ -8,8 +8,9 @@ from typing import Any
 from django.db.models import Count, Min, QuerySet
 
 from compliance.intents import IntentState
-from custody.models import CashDeposit, PaymentOrder, Withdrawal
+from custody.models import CashDeposit, PaymentOrder, Withdrawal, WithdrawalHalt
 from custody.selectors.cash import cash_deposits_held
+from custody.selectors.withdrawals import withdrawals_halted
 
 LISTED_MAX = 200
 
@@ -59,6 +60,12 @@ def _money(row: CashDeposit | PaymentOrder) -> str:
     return f"{row.amount} {row.currency} at {row.bank_id}"
 
 
+def _withdrawals_above_limit() -> QuerySet[Withdrawal]:
+    """Return what waits for its own approval: none in a halt, for whose end everything waits."""
+    rows = Withdrawal.objects.filter(intent__state=IntentState.AWAITING).select_related("asset")
+    return rows.none() if withdrawals_halted() else rows
+
+
 _KINDS = {
     "deposit_review": _Kind(
         cash_deposits_held,
@@ -71,11 +78,14 @@ _KINDS = {
         lambda row: f"{_money(row)} for account {row.account_id}",
     ),
     "withdrawal_limit": _Kind(
-        lambda: Withdrawal.objects.filter(intent__state=IntentState.AWAITING).select_related(
-            "asset"
-        ),
+        _withdrawals_above_limit,
         "created_at",
         lambda row: f"{row.amount_units} units of {row.asset} from account {row.account_id}",
+    ),
+    "withdrawal_halt": _Kind(
+        lambda: WithdrawalHalt.objects.filter(lifted_at=None),
+        "halted_at",
+        lambda row: str(row.reason),
     ),
     "payment_answer": _Kind(
         lambda: PaymentOrder.objects.filter(state=PaymentOrder.State.SENT),

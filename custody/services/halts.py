@@ -6,9 +6,13 @@ from uuid import UUID
 from django.db import transaction
 from django.utils import timezone
 
+from compliance import intent_life
 from compliance import services as compliance
+from compliance.intents import IntentState
 from custody.errors import NotFound
-from custody.models import WithdrawalHalt
+from custody.models import CustodyIntent, PaymentOrder, WithdrawalHalt
+from custody.services.charges import KIND as CHARGE
+from custody.services.withdrawing import BURN, TRANSFER
 
 BODY = "custody"
 
@@ -31,13 +35,23 @@ def withdrawals_resume_act(act_id: UUID, payload: dict[str, Any]) -> dict[str, A
 
 
 def withdrawals_resume(*, halt_id: int, act_id: UUID) -> None:
-    """Lift a halt under an executed act, in its transaction. Raises `NotFound`."""
+    """Lift a halt under an executed act, in its transaction; the signer looks at what waited.
+
+    Raises `NotFound`.
+    """
     halt = WithdrawalHalt.objects.filter(pk=halt_id, lifted_at=None).first()
     if halt is None:
         raise NotFound(f"no halt {halt_id} in force")
     halt.lifted_at = timezone.now()
     halt.lifted_by_id = act_id
     halt.save(update_fields=["lifted_at", "lifted_by"])
+    waited = CustodyIntent.objects.filter(
+        kind__in=[BURN, TRANSFER, CHARGE], state=IntentState.AWAITING
+    )
+    waited.update(state=IntentState.REQUESTED, due_at=timezone.now())
+    unpaid = PaymentOrder.objects.filter(state=PaymentOrder.State.DUE, deposit=None)
+    unpaid.update(due_at=timezone.now())
+    intent_life.notify(BODY)
     _audit("process:custody", "withdrawals.resumed", halt, {"act": str(act_id)})
 
 

@@ -93,6 +93,12 @@ def payment_defer(order_id: UUID, *, error: str) -> None:
     compliance.put_off(due, error=error[:500])
 
 
+def payment_await(order_id: UUID, *, error: str) -> None:
+    """Note that officers must decide first; the signer looks again in a minute."""
+    due = PaymentOrder.objects.filter(pk=order_id, state=PaymentOrder.State.DUE)
+    compliance.put_by(due, error=error[:500])
+
+
 def payment_signed(order_id: UUID, signature: bytes) -> bool:
     """Keep the signer's signature; False when the order has moved on."""
     rows = PaymentOrder.objects.filter(pk=order_id, state=PaymentOrder.State.DUE)

@@ -31,7 +31,9 @@ def sweep() -> int:
         compliance.attempt(partial(account_prepare, number=number))
         account_retry(number)
     minted = Issuance.objects.filter(state=Issuance.State.MINTED)
-    unfinished = Q(state__in=["requested", "debiting"]) | Q(state="covered", intent=None)
+    unfinished = Q(state="covered", intent=None)
+    if not selectors.withdrawals_halted():  # to wait for the end of a halt is no failure
+        unfinished |= Q(state__in=["requested", "debiting"])
     # Before a signature has run out nothing can be given back: clearing tells when it has.
     returning = Q(state="returning") & (Q(intent=None) | Q(intent__deadline=0))
     withdrawals = Withdrawal.objects.filter(unfinished | returning)

@@ -13,11 +13,14 @@ from django.conf import settings
 from django.core.management import call_command
 from django.core.management.base import CommandError
 from django.db import IntegrityError, transaction
+from django.utils import timezone
 from msgspec.structs import asdict
 
 from compliance import policy
+from compliance.dead_letters import ATTEMPTS_DEAD, counts
 from custody import selectors, services
 from custody.cash_documents import BankBalance, PaymentAnswer, document_message, document_parse
+from custody.dead_letters import QUEUES
 from custody.errors import Conflict, EvidenceInvalid, Invalid, NotFound, NotYet
 from custody.ledger import ledger_apply
 from custody.models import REVENUE, Issuance, PaymentOrder, Withdrawal
@@ -306,6 +309,24 @@ def _bank(folder: Path, *arguments: str, given: str = "") -> Any:
 def _manage(*arguments: str, capsys: pytest.CaptureFixture[str]) -> Any:
     call_command(*arguments)
     return json.loads(capsys.readouterr().out)
+
+
+def test_payment_waits_for_the_end_of_a_halt_and_is_no_failure(
+    counter: Counter, carol: Desk, dave: Desk
+) -> None:
+    withdrawal = counter.burned(40_000)
+    halt = services.withdrawals_halt("account 1000 differs")
+    services.sweep()
+    for _ in range(ATTEMPTS_DEAD):
+        PaymentOrder.objects.update(due_at=timezone.now())
+        assert counter.signer.work() == 0
+    order = PaymentOrder.objects.get(pk=withdrawal.pk)
+    assert (order.state, order.signature, order.attempts) == ("due", None, 0)
+    assert order.error == "withdrawals are halted: account 1000 differs"
+    assert set(counts(QUEUES).values()) == {0}
+    act = act_approved(carol, dave, "custody.withdrawals_resume", halt=halt.pk)
+    services.act_execute(act_id=act.id)
+    assert counter.ordered(withdrawal.pk).error == ""
 
 
 def test_bank_and_exchange_work_by_files_alone(

@@ -270,20 +270,38 @@ def test_wish_is_cancelled_before_the_debit_only(
         services.withdrawal_cancel(account=2, withdrawal_id=second.pk, actor="member:other")
 
 
-def test_halt_stops_wishes_debits_and_signatures(
-    member: Account, clearing: body_signer.BodySigner, signer: CustodySigner
+def test_halt_stops_wishes_debits_and_signatures_until_it_is_lifted(
+    member: Account,
+    clearing: body_signer.BodySigner,
+    signer: CustodySigner,
+    carol: Desk,
+    dave: Desk,
 ) -> None:
     policy.limit_set("custody", "withdraw", "XAU", 10 * GRAM)
     first, second = _wish(member), _wish(member, client_reference="W2", amount_units=1)
     _covered(first, clearing)
-    services.withdrawals_halt("account 1000 differs")
+    halt = services.withdrawals_halt("account 1000 differs")
     with pytest.raises(WithdrawalsHalted):
         _wish(member, client_reference="W3")
     with pytest.raises(WithdrawalsHalted):
         services.withdrawal_advance(withdrawal_id=second.pk)
-    assert signer.work() == 0
+    for _ in range(ATTEMPTS_DEAD):
+        CustodyIntent.objects.update(due_at=timezone.now())
+        assert (signer.work(), services.sweep()) == (0, 0)
     intent = CustodyIntent.objects.get(pk=first.pk)
-    assert (intent.signature, "withdrawals are halted" in intent.error) == (None, True)
+    assert (intent.signature, intent.state, intent.attempts) == (None, "awaiting", 0)
+    assert "withdrawals are halted" in intent.error
+    second.refresh_from_db()
+    assert (second.state, second.attempts) == ("requested", 0)
+    assert [(one.kind, one.id, one.detail) for one in selectors.awaited_list()] == [
+        ("withdrawal_halt", str(halt.pk), "account 1000 differs")
+    ]
+    act = act_approved(carol, dave, "custody.withdrawals_resume", halt=halt.pk)
+    services.act_execute(act_id=act.id)
+    assert (signer.work(), services.sweep(), list(selectors.awaited_list())) == (1, 1, [])
+    for withdrawal, state in ((first, "signed"), (second, "held")):
+        withdrawal.refresh_from_db()
+        assert withdrawal.state == state
 
 
 def test_two_officers_approve_what_exceeds_the_limit(

@@ -10,7 +10,9 @@ from custody import selectors
 
 
 class Command(BaseCommand):
-    help = "List deposits and withdrawals that officers must decide, payments no bank answered."
+    help = (
+        "List what officers must decide (deposits, withdrawals, halts), payments no bank answered."
+    )
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--json", action="store_true", help="one JSON object a line")
