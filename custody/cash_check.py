@@ -76,6 +76,8 @@ def _deposit_proven(
             raise Untrusted(f"act {act.id} is about another deposit")
         body_signer.act_check(act, trust)
         return notice.currency, notice.amount
+    if deposit.returns.exists():
+        raise Untrusted(f"officers sent deposit {deposit.pk} back to its payer")
     if notice.virtual_account != virtual_account_number(account):
         raise Untrusted(f"money for {notice.virtual_account} is not for account {account}")
     if not name_matches(selectors.account_get(account), notice.depositor_name):

@@ -10,6 +10,7 @@ from django.utils import timezone
 from compliance import intent_life
 from compliance import selectors as compliance_selectors
 from compliance import services as compliance
+from compliance.intents import UNSIGNED, IntentState
 from compliance.wake import wake
 from custody import locks, selectors
 from custody.banking import name_key
@@ -143,10 +144,21 @@ def deposit_accept_act(act_id: UUID, payload: dict[str, Any]) -> dict[str, Any]:
 
 
 def deposit_return_act(act_id: UUID, payload: dict[str, Any]) -> dict[str, Any]:
-    """Send a deposit in review back to where it came from. Raises `NotFound`, `Conflict`."""
+    """Send a deposit in review, or one whose mint nobody signed, back to where it came from.
+
+    Raises `NotFound`, `Conflict` when it is on its way, or officers accepted it.
+    """
+    # Intent before deposit, as the signer locks them: what it signs meanwhile it does not keep.
+    CustodyIntent.objects.filter(
+        issuance__deposit=payload["notice_id"], state__in=UNSIGNED, deadline=0
+    ).update(state=IntentState.VOID, error="the deposit is returned")
     deposit = locks.cash_deposit_lock(payload["notice_id"])
-    if deposit.state != CashDeposit.State.REVIEW:
-        raise Conflict(f"deposit {deposit.pk} is {deposit.state}, expected review")
+    on_its_own = deposit.state == CashDeposit.State.ACCEPTED and deposit.act_id is None
+    if deposit.state != CashDeposit.State.REVIEW and not on_its_own:
+        raise Conflict(f"deposit {deposit.pk} is {deposit.state}, officers cannot return it")
+    Issuance.objects.filter(deposit=deposit, intent__state=IntentState.VOID).delete()
+    if _issuance(deposit):
+        raise Conflict(f"the mint of deposit {deposit.pk} is on its way")
     deposit.act_id = act_id
     nothing = deposit.amount == 0
     deposit.state = CashDeposit.State.RETURNED if nothing else CashDeposit.State.RETURNING

@@ -9,13 +9,14 @@ from django.conf import settings
 from django.core.management import call_command
 from django.db import IntegrityError, transaction
 
-from compliance import policy
+from compliance import intent_life, policy
 from compliance import selectors as compliance_selectors
 from compliance.models import Party
 from custody import banking, selectors, services
 from custody.cash_documents import DepositNotice, document_message, document_parse
 from custody.errors import Conflict, EvidenceInvalid, Invalid, NameDiffers
 from custody.models import BankAccount, CashDeposit, CustodyIntent, Issuance, PaymentOrder
+from custody.services.issuance import issuance_signed
 from custody.signer import CustodySigner
 from custody.trade_dates import trade_date
 from matching.client import EngineClient
@@ -218,6 +219,45 @@ def test_deposit_above_the_limit_needs_two_officers(
     )
     assert counter.carried() == 1
     assert counter.won() == units
+
+
+def test_officers_send_a_deposit_above_the_rest_of_the_limit_back(
+    counter: Counter, carol: Desk, dave: Desk
+) -> None:
+    policy.limit_set("custody", "deposit", "KRW", 4_999 * WON)
+    deposit = services.cash_deposit_receive(document=counter.notice(5_000))
+    services.sweep()
+    assert counter.carried() == 0
+    intent = CustodyIntent.objects.get(kind="mint", state="awaiting")
+    assert _decided(carol, dave, "custody.deposit_return", notice_id=deposit.pk) == "executed"
+    policy.limit_set("custody", "deposit", "KRW", 5_000 * WON)
+    # The signer had looked at the mint before, and comes with its signature after.
+    assert not intent_life.intent_signed(
+        intent, body="custody", signature=b"\1" * 65, deadline=2**40, then=issuance_signed
+    )
+    intent.refresh_from_db()
+    assert (intent.state, intent.signature, list(selectors.awaited_list())) == ("void", None, [])
+    services.cash_deposit_mint(notice_id=deposit.pk)
+    order = counter.ordered()
+    assert (f"{order.to_bank}:{order.to_number}", order.amount) == (HOME, 5_000)
+    CashDeposit.objects.update(state="accepted", act=None)
+    services.sweep()
+    assert counter.carried() == 0
+    assert "sent deposit" in CustodyIntent.objects.get(kind="mint", state="requested").error
+    assert counter.won() == 0
+
+
+def test_deposit_is_not_returned_when_its_mint_was_signed(
+    counter: Counter, carol: Desk, dave: Desk
+) -> None:
+    deposit = services.cash_deposit_receive(document=counter.notice(5_000))
+    services.sweep()
+    counter.signer.work()
+    assert _decided(carol, dave, "custody.deposit_return", notice_id=deposit.pk) == "failed"
+    assert counter.carried() == 1
+    deposit.refresh_from_db()
+    assert (deposit.state, counter.won()) == ("accepted", 5_000 * WON)
+    assert not PaymentOrder.objects.exists()
 
 
 def test_signer_refuses_a_deposit_that_rows_alone_give_to_somebody_else(counter: Counter) -> None:
