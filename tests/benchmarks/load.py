@@ -11,7 +11,6 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
-from uuid import uuid4
 
 import msgspec
 
@@ -75,7 +74,7 @@ class _Line:
             if not self.received:
                 raise ConnectionError("the door closed a connection")
             return None
-        mark = self.received.lower().index(b"content-length:") + 15
+        mark = self.received.index(b"content-length:") + 15
         length = int(self.received[mark : self.received.index(b"\r\n", mark)])
         if len(self.received) < head + 4 + length:
             return None
@@ -89,7 +88,8 @@ class Crowd:
 
     def __init__(self, plan: Plan) -> None:
         self._plan = plan
-        self._draw = random.Random(plan.seed)
+        # Seeded by the clock too: ids and nonces of another run may stand still.
+        self._draw = random.Random(f"{plan.seed} {time.time_ns()}")
         address = urlsplit(plan.url)
         self._host = address.netloc
         self._lines: dict[int, _Line] = {}
@@ -139,7 +139,7 @@ class Crowd:
         market = draw.choice(self._plan.markets)
         body = _encode(
             {
-                "client_order_id": uuid4().hex,
+                "client_order_id": f"{draw.getrandbits(128):032x}",
                 "instrument": market.symbol,
                 "side": draw.choice(("buy", "sell")),
                 "price": draw.choice(market.prices),
@@ -147,7 +147,8 @@ class Crowd:
             }
         )
         key = draw.choice(self._plan.keys)
-        header = request_sign(key.access_key, key.secret, "POST", PATH, body=body)
+        nonce = f"{draw.getrandbits(128):032x}"
+        header = request_sign(key.access_key, key.secret, "POST", PATH, body=body, nonce=nonce)
         line.sent_at = time.perf_counter()
         line.sock.sendall(
             f"POST {PATH} HTTP/1.1\r\nHost: {self._host}\r\nAuthorization: {header}\r\n"
