@@ -22,7 +22,12 @@ from custody.services.accounts import account_address_set
 from custody.services.charges import KIND as CHARGE
 from custody.services.issuance import issuance_signed, mint_calldata
 from custody.services.payments import payment_await, payment_defer, payment_signed
-from custody.services.releases import release_defer, release_signed, releases_unsigned
+from custody.services.releases import (
+    release_await,
+    release_defer,
+    release_signed,
+    releases_unsigned,
+)
 from custody.services.withdrawing import BURN, TRANSFER, withdrawal_signed
 from custody.withdrawal_check import charge_expected, release_message, withdrawal_expected
 from matching.client import EngineUnavailable
@@ -122,6 +127,9 @@ class CustodySigner:
             try:
                 message = release_message(due, trust, self._allowance)
                 signature = self._payment_key.sign(message)
+            except OfficersAwaited as awaited:
+                release_await(due.pk, error=str(awaited))
+                continue
             except (BodyRefused, EngineUnavailable) as refusal:
                 release_defer(due.pk, error=str(refusal))
                 continue

@@ -158,8 +158,10 @@ def release_message(due: ReleaseDue, trust: policy.Policy, allowance: Allowance)
     """Return the bytes to sign for an order to the vault.
 
     Raises `Untrusted` unless the burn is final, the engine's debit names these bars, and the
-    vault's and auditor's signatures say that they weigh what was debited.
+    vault's and auditor's signatures say that they weigh what was debited; `OfficersAwaited` while
+    withdrawals are halted.
     """
+    halt_check()
     withdrawal = due.withdrawal
     if withdrawal.state != Withdrawal.State.EXECUTED:
         raise Untrusted(f"withdrawal {withdrawal.pk} is {withdrawal.state}, its burn is not final")

@@ -10,7 +10,7 @@ from compliance import intent_life
 from compliance import services as compliance
 from compliance.intents import IntentState
 from custody.errors import NotFound
-from custody.models import CustodyIntent, PaymentOrder, WithdrawalHalt
+from custody.models import CustodyIntent, PaymentOrder, ReleaseDue, WithdrawalHalt
 from custody.services.charges import KIND as CHARGE
 from custody.services.withdrawing import BURN, TRANSFER
 
@@ -51,6 +51,7 @@ def withdrawals_resume(*, halt_id: int, act_id: UUID) -> None:
     waited.update(state=IntentState.REQUESTED, due_at=timezone.now())
     unpaid = PaymentOrder.objects.filter(state=PaymentOrder.State.DUE, deposit=None)
     unpaid.update(due_at=timezone.now())
+    ReleaseDue.objects.filter(signature=None).update(due_at=timezone.now())
     intent_life.notify(BODY)
     _audit("process:custody", "withdrawals.resumed", halt, {"act": str(act_id)})
 

@@ -47,6 +47,11 @@ def release_defer(withdrawal_id: UUID, *, error: str) -> None:
     compliance.put_off(ReleaseDue.objects.filter(pk=withdrawal_id), error=error)
 
 
+def release_await(withdrawal_id: UUID, *, error: str) -> None:
+    """Note that officers must decide first; the signer looks again in a minute."""
+    compliance.put_by(ReleaseDue.objects.filter(pk=withdrawal_id), error=error)
+
+
 def releases_send() -> list[dict[str, Any]]:
     """Return every signed order that its vault has not answered.
 

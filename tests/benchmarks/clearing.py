@@ -97,7 +97,7 @@ def _offer(venue: Venue) -> dict[int, int]:
         if due <= 0:
             pulse.wait(PULSE_S)
             continue
-        orders = [order for _ in range(due) for order in _pair(draw, accounts, states)]
+        orders = [order for _ in range(due) for order in pair(draw, accounts, states)]
         for answer in venue.engine.send_many(orders):
             if isinstance(answer.events[-1], Filled):
                 times[answer.sequence] = answer.time_ns
@@ -108,7 +108,7 @@ def _offer(venue: Venue) -> dict[int, int]:
     return times
 
 
-def _pair(
+def pair(
     draw: random.Random, accounts: Sequence[int], states: Sequence[InstrumentState]
 ) -> tuple[PlaceOrder, PlaceOrder]:
     """Return an order and the one that takes it."""

@@ -1,4 +1,4 @@
-"""Memory of each process of a running exchange, and speed of door and engine, at 1 x and 10 x.
+"""Memory of each process of a running exchange, and how its speed grows, at 1 x and 10 x.
 
 1 x is 50 members and 10,000 resting orders over nine instruments. Proportional set size counts a
 page that several processes share once in all; of a process with children it is the sum of all.
@@ -6,6 +6,7 @@ page that several processes share once in all; of a process with children it is 
 
 import os
 import random
+import time
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
@@ -15,6 +16,7 @@ from matching.protocol.commands import PlaceOrder
 from matching.protocol.events import OrderAccepted
 from matching.protocol.queries import InstrumentState
 from matching.protocol.units import OrderKind, Side, TimeInForce
+from tests.benchmarks.clearing import pair
 from tests.benchmarks.core import core_growth
 from tests.benchmarks.rest import round_play
 from tests.benchmarks.runs import Figures, say
@@ -22,6 +24,8 @@ from tests.benchmarks.venue import Venue, peopled
 from tests.waiting import wait_until
 
 MEMBERS = int(os.environ.get("NEXUS_BENCH_MEMORY_MEMBERS", "50"))
+# Trades of a burst.
+FILLS = int(os.environ.get("NEXUS_BENCH_MEMORY_FILLS", "20000"))
 ORDERS = int(os.environ.get("NEXUS_BENCH_MEMORY_ORDERS", "10000"))
 FACTOR = 10
 CAUGHT_UP_S = 600
@@ -45,12 +49,41 @@ def memory() -> Figures:
             venue.members_add(members)
             _rest(venue, orders, draw)
             wait_until(venue.followed, timeout_s=CAUGHT_UP_S)
-            growth[size] = round_play(venue, crowd, number=0)
+            growth[size] = round_play(venue, crowd, number=0) | _burst(venue, draw)
             memory[size] = {
                 name: process_mib(venue.stack.process(name).pid) for name in venue.stack.names
             }
             say(f"{size}: {growth[size]}")
     return {"memory": memory, "growth": growth | core_growth()}
+
+
+def _burst(venue: Venue, draw: random.Random) -> Figures:
+    """Let members trade at once, and return how fast engine, projector and clearing take it in.
+
+    Rates are those of a burst through engine and socket, from its first command.
+    """
+    from exchange.trading.selectors import projector_position
+
+    accounts = [trader.account for trader in venue.traders]
+    states = venue.instruments().instruments
+    orders = [order for _ in range(FILLS) for order in pair(draw, accounts, states)]
+    before, started = venue.status(), time.perf_counter()
+
+    def rate(count: int) -> int:
+        return round(count / (time.perf_counter() - started))
+
+    venue.engine.send_many(orders)
+    acks = rate(len(orders))
+    after = venue.status()
+    fills = after.fills - before.fills
+    wait_until(lambda: projector_position() >= after.sequence, timeout_s=CAUGHT_UP_S)
+    projected = rate(fills)
+    wait_until(venue.settled, timeout_s=CAUGHT_UP_S)
+    return {
+        "burst_acks_per_s": acks,
+        "burst_projected_fills_per_s": projected,
+        "burst_settled_fills_per_s": rate(fills),
+    }
 
 
 def process_mib(pid: int) -> dict[str, float]:

@@ -16,6 +16,7 @@ from eth_abi.abi import decode
 
 from compliance import calldata, policy
 from compliance import signer as body_signer
+from compliance.dead_letters import ATTEMPTS_DEAD
 from custody import evidence, selectors, services
 from custody.errors import Conflict, EvidenceInvalid, Invalid, NotFound, NotYet
 from custody.models import (
@@ -397,6 +398,22 @@ def test_release_is_believed_from_the_vault_and_for_the_ordered_bars_alone(
         services.vault_release_receive(document=other)
     withdrawal.refresh_from_db()
     assert (withdrawal.state, VaultRelease.objects.count()) == ("executed", 0)
+
+
+def test_bars_stay_in_the_vault_until_a_halt_is_lifted(
+    member: Account, signer: CustodySigner, carol: Desk, dave: Desk
+) -> None:
+    withdrawal = _wish(member, "LS-MnM/K1/2026@KIM", 1)
+    _burned(withdrawal, signer)
+    halt = services.withdrawals_halt("account 1000 differs")
+    for _ in range(ATTEMPTS_DEAD):
+        ReleaseDue.objects.update(due_at=timezone.now())
+        assert signer.releases_sign() == 0
+    due = ReleaseDue.objects.get(pk=withdrawal.pk)
+    assert (due.attempts, due.error) == (0, "withdrawals are halted: account 1000 differs")
+    act = act_approved(carol, dave, "custody.withdrawals_resume", halt=halt.pk)
+    services.act_execute(act_id=act.id)
+    assert signer.releases_sign() == 1
 
 
 def test_release_before_the_burn_is_refused(
