@@ -3,7 +3,6 @@
 import asyncio
 from asyncio import AbstractEventLoop, StreamReader, StreamWriter
 from collections.abc import Sequence
-from itertools import count
 from pathlib import Path
 from weakref import WeakKeyDictionary
 
@@ -11,7 +10,7 @@ import msgspec
 
 from matching.client.address import engine_address
 from matching.client.connection import DEFAULT_TIMEOUT_S, READ_BYTES, WINDOW, EngineUnavailable
-from matching.client.frames import AnswerReader, request_frame
+from matching.client.frames import Dialogue
 from matching.protocol.codec import Answer, QueryAnswer
 from matching.protocol.commands import AnyCommand
 from matching.protocol.queries import AnyQuery, AnyReply
@@ -89,25 +88,19 @@ class _Connection:
     """One socket; a half-read answer makes it useless, so any failure closes it."""
 
     def __init__(self, reader: StreamReader, writer: StreamWriter) -> None:
-        self._stream = reader
+        self._reader = reader
         self._writer = writer
-        self._request_id = 0
-        self._reader = AnswerReader()
+        self._dialogue = Dialogue()
 
     def usable(self) -> bool:
         """Tell whether the engine has not closed it, as far as the loop has seen."""
-        return not self._stream.at_eof()
+        return not self._reader.at_eof()
 
     async def exchange(self, bodies: Sequence[AnyCommand | AnyQuery]) -> list[Answer | QueryAnswer]:
-        first_id = self._request_id + 1
-        self._request_id += len(bodies)
-        self._writer.write(b"".join(map(request_frame, count(first_id), bodies)))
+        self._writer.write(self._dialogue.requests(bodies))
         answers: list[Answer | QueryAnswer] = []
         while len(answers) < len(bodies):
-            answers += self._reader.feed(await self._stream.read(READ_BYTES))
-        for expected, answer in enumerate(answers, first_id):
-            if answer.request_id != expected or expected > self._request_id:
-                raise EOFError(f"answer to request {answer.request_id}, expected {expected}")
+            answers += self._dialogue.answers(await self._reader.read(READ_BYTES))
         return answers
 
     def close(self) -> None:

@@ -6,13 +6,12 @@ import socket
 import threading
 from collections.abc import Sequence
 from functools import cache
-from itertools import count
 from pathlib import Path
 
 import msgspec
 
 from matching.client.address import engine_address
-from matching.client.frames import AnswerReader, request_frame
+from matching.client.frames import Dialogue
 from matching.protocol.codec import Answer, QueryAnswer
 from matching.protocol.commands import AnyCommand
 from matching.protocol.queries import AnyQuery, AnyReply
@@ -112,7 +111,6 @@ class _Connection:
 
     def __init__(self, socket_path: str, timeout_s: float) -> None:
         self._process = os.getpid()
-        self._request_id = 0
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
             self._socket.settimeout(timeout_s)
@@ -120,7 +118,7 @@ class _Connection:
         except BaseException:
             self._socket.close()
             raise
-        self._reader = AnswerReader()
+        self._dialogue = Dialogue()
         self._poll = select.poll()
         self._poll.register(self._socket, select.POLLIN)
 
@@ -132,15 +130,10 @@ class _Connection:
         return not self._poll.poll(0)
 
     def exchange(self, bodies: Sequence[AnyCommand | AnyQuery]) -> list[Answer | QueryAnswer]:
-        first_id = self._request_id + 1
-        self._request_id += len(bodies)
-        self._socket.sendall(b"".join(map(request_frame, count(first_id), bodies)))
+        self._socket.sendall(self._dialogue.requests(bodies))
         answers: list[Answer | QueryAnswer] = []
         while len(answers) < len(bodies):
-            answers += self._reader.feed(self._socket.recv(READ_BYTES))
-        for expected, answer in enumerate(answers, first_id):
-            if answer.request_id != expected or expected > self._request_id:
-                raise EOFError(f"answer to request {answer.request_id}, expected {expected}")
+            answers += self._dialogue.answers(self._socket.recv(READ_BYTES))
         return answers
 
     def close(self) -> None:

@@ -1,5 +1,8 @@
 """The wire as a client sees it: requests into frames, received bytes into answers."""
 
+from collections.abc import Sequence
+from itertools import count
+
 from matching.protocol.codec import (
     ANSWER_BYTES_MAX,
     FRAME_HEADER,
@@ -23,16 +26,24 @@ def request_frame(request_id: int, body: AnyCommand | AnyQuery) -> bytes:
     return frame(message)
 
 
-class AnswerReader:
-    """Takes a connection's bytes as they come and returns the answers that are whole."""
+class Dialogue:
+    """A connection's requests, numbered as they go out, and their answers, in the same order."""
 
     def __init__(self) -> None:
         self._received = bytearray()
+        self._asked = self._answered = 0
 
-    def feed(self, data: bytes) -> list[Answer | QueryAnswer]:
+    def requests(self, bodies: Sequence[AnyCommand | AnyQuery]) -> bytes:
+        """Return the frames of requests. Raises `ValueError` as `request_frame`."""
+        first_id = self._asked + 1
+        self._asked += len(bodies)
+        return b"".join(map(request_frame, count(first_id), bodies))
+
+    def answers(self, data: bytes) -> list[Answer | QueryAnswer]:
         """Return the answers that these bytes complete, in order.
 
-        Raises `EOFError` at the connection's end or a frame too large, `msgspec.DecodeError`.
+        Raises `EOFError` at the connection's end, of a frame too large or an answer to what was not
+        asked, `msgspec.DecodeError`.
         """
         if not data:
             raise EOFError("the engine closed the connection")
@@ -48,6 +59,12 @@ class AnswerReader:
                 if start + length > len(received):
                     break
                 offset = start + length
-                answers.append(answer_decode(view[start:offset]))
+                answers.append(self._expected(answer_decode(view[start:offset])))
         del received[:offset]
         return answers
+
+    def _expected(self, answer: Answer | QueryAnswer) -> Answer | QueryAnswer:
+        self._answered += 1
+        if answer.request_id != self._answered or self._answered > self._asked:
+            raise EOFError(f"answer to request {answer.request_id}, expected {self._answered}")
+        return answer
