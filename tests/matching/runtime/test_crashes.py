@@ -8,7 +8,8 @@ from matching.protocol.events import AnyEvent, OrderAccepted, OrderRepeated, Ref
 from matching.protocol.faults import ENGINE_POINTS
 from tests.matching.processes import EngineHost, Following, Load
 
-PER_MEMBER = 1_200
+# Enough for fifteen publications, however fast the engine is.
+PER_MEMBER = 4_000
 
 
 def test_every_crash_point_of_the_engine_is_visited() -> None:
