@@ -166,8 +166,10 @@ def _send(url: str, calls: Sequence[dict[str, str]]) -> None:
     """Have the node send calls and mine them; raise unless every one succeeded."""
     for start in range(0, len(calls), CALLS_PER_POST):
         part = calls[start : start + CALLS_PER_POST]
+        hashes = [""] * len(part)
         for _ in range(SENT_MAX):
-            hashes = _rpc(url, [("eth_sendTransaction", [call]) for call in part])
+            answers = _answers(url, [("eth_sendTransaction", [call]) for call in part])
+            hashes = list(map(_hash, answers, hashes))
             wait_until(partial(_none_pending, url), timeout_s=FOUNDING_S)
             receipts = _rpc(url, [("eth_getTransactionReceipt", [each]) for each in hashes])
             failed = [each for each in receipts if each is not None and each["status"] != "0x1"]
@@ -178,9 +180,18 @@ def _send(url: str, calls: Sequence[dict[str, str]]) -> None:
             if not left:
                 break
             _rpc(url, [("anvil_dropTransaction", [hashes[place]]) for place in left])
-            part = [part[place] for place in left]
+            part, hashes = [part[place] for place in left], [hashes[place] for place in left]
         else:
             raise RuntimeError(f"{len(part)} mints were in no block, sent {SENT_MAX} times")
+
+
+def _hash(answer: dict[str, Any], before: str) -> str:
+    """Return the hash of a transaction that was sent now, or `before` and stands with the node."""
+    if "result" in answer:
+        return str(answer["result"])
+    if before and "already imported" in answer["error"]["message"]:
+        return before
+    raise RuntimeError(f"the node took no mint: {answer['error']}")
 
 
 def _none_pending(url: str) -> bool:
