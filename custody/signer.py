@@ -3,7 +3,10 @@
 It trusts the policy file and the seed in its key store; a row alone gets no signature.
 """
 
+from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import TypeVar
+from uuid import UUID
 
 from django.conf import settings
 from django.utils import timezone
@@ -17,7 +20,7 @@ from custody import evidence, selectors
 from custody.allowance import Allowance
 from custody.cash_check import cash_mint_proven, payment_key, payment_message
 from custody.errors import BodyRefused, EvidenceInvalid, OfficersAwaited, Untrusted
-from custody.models import REVENUE, Account, CustodyIntent, Issuance, PaymentOrder
+from custody.models import REVENUE, Account, CustodyIntent, Issuance, PaymentOrder, ReleaseDue
 from custody.services.accounts import account_address_set
 from custody.services.charges import KIND as CHARGE
 from custody.services.issuance import issuance_signed, mint_calldata
@@ -37,6 +40,8 @@ PAYMENT_KEY_FILE = "custody.payments.pub"
 ALLOWANCE_FOLDER = "custody.allowance"
 SIGN_LIMIT = 100
 DERIVATION_PATH = "m/44'/60'/0'/0/{number}"
+
+Order = TypeVar("Order", PaymentOrder, ReleaseDue)
 
 
 class CustodySigner:
@@ -106,34 +111,45 @@ class CustodySigner:
             "deposit__act__proposer__user",
             "deposit__act__approver__user",
         )
-        trust, done = policy.policy_load("custody"), 0
-        for order in rows.order_by("created_at")[:SIGN_LIMIT]:
-            try:
-                message = payment_message(order, trust, self._allowance)
-                signature = self._payment_key.sign(message)
-            except OfficersAwaited as awaited:
-                payment_await(order.pk, error=str(awaited))
-                continue
-            except (BodyRefused, EngineUnavailable) as refusal:
-                payment_defer(order.pk, error=str(refusal))
-                continue
-            done += payment_signed(order.pk, signature)
-        return done
+        return self._orders_sign(
+            rows.order_by("created_at")[:SIGN_LIMIT],
+            payment_message,
+            signed=payment_signed,
+            deferred=payment_defer,
+            awaiting=payment_await,
+        )
 
     def releases_sign(self) -> int:
         """Sign orders to vaults that pass `release_message`, defer the others with the reason."""
+        return self._orders_sign(
+            releases_unsigned(SIGN_LIMIT),
+            release_message,
+            signed=release_signed,
+            deferred=release_defer,
+            awaiting=release_await,
+        )
+
+    def _orders_sign(
+        self,
+        orders: Iterable[Order],
+        message: Callable[[Order, policy.Policy, Allowance], bytes],
+        *,
+        signed: Callable[[UUID, bytes], bool],
+        deferred: Callable[..., None],
+        awaiting: Callable[..., None],
+    ) -> int:
+        """Sign what `message` lets pass, and tell of the others why; return how many are signed."""
         trust, done = policy.policy_load("custody"), 0
-        for due in releases_unsigned(SIGN_LIMIT):
+        for order in orders:
             try:
-                message = release_message(due, trust, self._allowance)
-                signature = self._payment_key.sign(message)
+                signature = self._payment_key.sign(message(order, trust, self._allowance))
             except OfficersAwaited as awaited:
-                release_await(due.pk, error=str(awaited))
+                awaiting(order.pk, error=str(awaited))
                 continue
             except (BodyRefused, EngineUnavailable) as refusal:
-                release_defer(due.pk, error=str(refusal))
+                deferred(order.pk, error=str(refusal))
                 continue
-            done += release_signed(due.pk, signature)
+            done += signed(order.pk, signature)
         return done
 
     def intent_check(self, intent: CustodyIntent, trust: policy.Policy) -> None:

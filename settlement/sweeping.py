@@ -17,9 +17,7 @@ logger = logging.getLogger(__name__)
 
 def sweep() -> None:
     """Carry on all that is due; what fails is logged, stops nothing else and is due again."""
-    try:
-        selectors.deployment()
-    except NotDeployed:
+    if not _deployed():
         return
     _attempt(settle.batches_lost_find)
     for act in acts_due("clearing"):
@@ -32,29 +30,27 @@ def sweep() -> None:
 
 def deposits_due() -> int:
     """Look for deposits from outside wallets; return how many were found."""
-    try:
-        selectors.deployment()
-    except NotDeployed:
-        return 0
-    return deposits.deposits_find()
+    return deposits.deposits_find() if _deployed() else 0
 
 
 def chain_observe_due() -> None:
     """Look whether the node answers; when it does not, what was last seen grows old."""
-    try:
-        selectors.deployment()
-    except NotDeployed:
-        return
-    _attempt(sight.chain_observe)
+    if _deployed():
+        _attempt(sight.chain_observe)
 
 
 def reconcile_due() -> None:
     """Compare engine, ledger, chain and holdings once; a difference halts withdrawals."""
+    if _deployed():
+        _attempt(reconciler.reconcile)
+
+
+def _deployed() -> bool:
     try:
         selectors.deployment()
     except NotDeployed:
-        return
-    _attempt(reconciler.reconcile)
+        return False
+    return True
 
 
 def _attempt(step: Callable[[], object]) -> str:

@@ -1,8 +1,8 @@
 """`Idempotency-Key`: a request sent again gets the answer of the first (IETF draft of that name).
 
 Kept in Valkey for a day, encrypted, since an answer may hold a secret; a budget bounds how many.
-What must happen once for ever has a reference of its own in the database (a client_order_id, a
-client_reference).
+What must happen once for ever has a reference of its own in the database (a client_reference), an
+order its client_order_id in the engine.
 """
 
 import hashlib

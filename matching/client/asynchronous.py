@@ -53,11 +53,7 @@ class AsyncEngineClient:
                         answers += await connection.exchange(bodies[start : start + WINDOW])
             except (OSError, EOFError, msgspec.DecodeError) as error:
                 self.close()
-                raise EngineUnavailable(
-                    f"engine at {self._socket_path} did not answer: "
-                    f"{error or type(error).__name__}",
-                    sent=True,
-                ) from error
+                raise EngineUnavailable.silent(self._socket_path, error) from error
             except BaseException:
                 self.close()
                 raise
@@ -77,9 +73,7 @@ class AsyncEngineClient:
             async with asyncio.timeout(self._timeout_s):
                 streams = await asyncio.open_unix_connection(self._socket_path)
         except OSError as error:
-            raise EngineUnavailable(
-                f"no engine listens at {self._socket_path}: {error}", sent=False
-            ) from error
+            raise EngineUnavailable.absent(self._socket_path, error) from error
         self._connection = _Connection(*streams)
         return self._connection
 

@@ -35,6 +35,17 @@ class EngineUnavailable(Exception):
         super().__init__(message)
         self.sent = sent
 
+    @classmethod
+    def absent(cls, socket_path: str, error: OSError) -> "EngineUnavailable":
+        """Say that nothing reached an engine, for none listens."""
+        return cls(f"no engine listens at {socket_path}: {error}", sent=False)
+
+    @classmethod
+    def silent(cls, socket_path: str, error: Exception) -> "EngineUnavailable":
+        """Say that the engine gave no answer to what may have reached it."""
+        reason = error or type(error).__name__
+        return cls(f"engine at {socket_path} did not answer: {reason}", sent=True)
+
 
 class EngineClient:
     """A blocking client; thread-safe: every thread and forked child has its own connection."""
@@ -82,10 +93,7 @@ class EngineClient:
                 answers += connection.exchange(bodies[start : start + WINDOW])
         except (OSError, EOFError, msgspec.DecodeError) as error:
             self.close()
-            raise EngineUnavailable(
-                f"engine at {self._socket_path} did not answer: {error or type(error).__name__}",
-                sent=True,
-            ) from error
+            raise EngineUnavailable.silent(self._socket_path, error) from error
         except BaseException:
             self.close()
             raise
@@ -99,9 +107,7 @@ class EngineClient:
         try:
             connection = _Connection(self._socket_path, self._timeout_s)
         except OSError as error:
-            raise EngineUnavailable(
-                f"no engine listens at {self._socket_path}: {error}", sent=False
-            ) from error
+            raise EngineUnavailable.absent(self._socket_path, error) from error
         self._local.connection = connection
         return connection
 
