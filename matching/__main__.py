@@ -24,6 +24,7 @@ def main() -> int:
     replaying = commands.add_parser("replay", help="replay a journal; print counts and state hash")
     replaying.add_argument("journal", type=Path)
     replaying.add_argument("--snapshot", action="store_true", help="begin at the newest snapshot")
+    replaying.add_argument("--json", action="store_true", help="for machines")
     commands.add_parser("snapshot", help="write one snapshot of the journal's end")
     keeping = commands.add_parser("snapshots", help="keep writing snapshots until SIGTERM")
     keeping.add_argument("--every-commands", type=int, default=100_000)
@@ -34,8 +35,7 @@ def main() -> int:
             case "run":
                 run(settings())
             case "replay":
-                result = replay(arguments.journal, from_snapshot=arguments.snapshot)
-                print(msgspec.json.encode(result).decode())
+                _replay(arguments.journal, arguments.snapshot, arguments.json)
             case "snapshot":
                 where = settings()
                 path = take_snapshot(where.journal_dir, where.instance)
@@ -49,6 +49,18 @@ def main() -> int:
         print(f"{type(refusal).__name__}: {refusal}", file=sys.stderr)
         return 1
     return 0
+
+
+def _replay(journal_dir: Path, from_snapshot: bool, as_json: bool) -> None:
+    # Loaded here: the engine process does without what draws tables.
+    from matching.runtime.console import progress_shown, replay_show
+
+    with progress_shown(journal_dir) as progress:
+        replayed = replay(journal_dir, from_snapshot=from_snapshot, progress=progress)
+    if as_json:
+        print(msgspec.json.encode(replayed).decode())
+    else:
+        replay_show(replayed)
 
 
 if __name__ == "__main__":

@@ -1,45 +1,93 @@
 """Replay by another process: proof that the journal alone gives the engine's state."""
 
+from collections import Counter
+from collections.abc import Callable, Iterable
+from itertools import accumulate
 from pathlib import Path
 
 import msgspec
 
 from matching.engine import Engine
 from matching.journal import JournalReader
+from matching.journal.format import segments
+from matching.protocol.events import AnyEvent, Refused
 from matching.snapshot import newest_engine, write_snapshot
 
 
 class Replayed(msgspec.Struct, frozen=True):
-    """What a journal comes to; `from_sequence` is that of the snapshot it began with, or 0."""
+    """What a journal comes to; `from_sequence` is that of the snapshot it began with, or 0.
+
+    Segments, batches, commands, events and refusals are those read, which a snapshot makes fewer;
+    the last three by name. Accounts, open orders and fills are those of the state at the end.
+    """
 
     instance: str
     from_sequence: int
     sequence: int
+    segments: int
+    batches: int
     accounts: int
     orders: int
     fills: int
+    commands: dict[str, int]
+    events: dict[str, int]
+    refusals: dict[str, int]
     state_hash: str
 
 
-def replay(journal_dir: Path, *, from_snapshot: bool = False) -> Replayed:
-    """Replay a journal and check every invariant at its end.
+def replay(
+    journal_dir: Path,
+    *,
+    from_snapshot: bool = False,
+    progress: Callable[[int], None] = lambda place_bytes: None,
+) -> Replayed:
+    """Replay a journal, count what it says and check every invariant at its end.
 
-    Raises `JournalDamaged`, `OtherInstance`, `AssertionError`.
+    `progress` is told, batch by batch, how many bytes of all segments lie behind. Raises
+    `LookupError` without any journal, `JournalDamaged`, `OtherInstance`, `AssertionError`.
     """
+    sizes = journal_bytes(journal_dir)
+    # A segment that the writer adds meanwhile counts as beyond them all.
+    before = dict(zip(sizes, accumulate(sizes.values(), initial=0), strict=False))
+    whole = sum(sizes.values())
     engine = newest_engine(journal_dir) if from_snapshot else Engine()
     start = engine.sequence
     reader = JournalReader(journal_dir, after_sequence=start, thorough=True)
-    advance(engine, reader)
+    commands: Counter[str] = Counter()
+    events: Counter[str] = Counter()
+    refusals: Counter[str] = Counter()
+    read: dict[Path, int] = {}
+    while (batch := reader.next_batch()) is not None:
+        assert reader.segment is not None
+        commands.update(type(sequenced.command).__name__ for sequenced in batch)
+        for sequenced in batch:
+            _count(engine.apply(sequenced).events, events, refusals)
+        read[reader.segment] = read.get(reader.segment, 0) + 1
+        progress(before.get(reader.segment, whole) + reader.offset)
+    reader.close()
     engine._check()
     return Replayed(
-        reader.instance,
-        start,
-        engine.sequence,
-        engine.accounts,
-        engine.orders,
-        engine.fills,
-        engine.state_hash(),
+        instance=reader.instance,
+        from_sequence=start,
+        sequence=engine.sequence,
+        segments=len(read),
+        batches=sum(read.values()),
+        accounts=engine.accounts,
+        orders=engine.orders,
+        fills=engine.fills,
+        commands=_by_name(commands),
+        events=_by_name(events),
+        refusals=_by_name(refusals),
+        state_hash=engine.state_hash(),
     )
+
+
+def journal_bytes(journal_dir: Path) -> dict[Path, int]:
+    """Return the size of each segment of a journal. Raises `LookupError` when there is none."""
+    sizes = {path: path.stat().st_size for _, path in segments(journal_dir)}
+    if not sizes:
+        raise LookupError(f"{journal_dir} holds no journal segment; name the folder NEXUS_JOURNAL")
+    return sizes
 
 
 def advance(engine: Engine, reader: JournalReader) -> None:
@@ -61,3 +109,14 @@ def take_snapshot(journal_dir: Path, instance: str) -> Path | None:
     if engine.sequence == start:
         return None
     return write_snapshot(journal_dir, instance, engine)
+
+
+def _count(applied: Iterable[AnyEvent], events: Counter[str], refusals: Counter[str]) -> None:
+    for event in applied:
+        events[type(event).__name__] += 1
+        if isinstance(event, Refused):
+            refusals[event.code] += 1
+
+
+def _by_name(counter: Counter[str]) -> dict[str, int]:
+    return dict(sorted(counter.items()))

@@ -64,7 +64,7 @@ def _died(house: House, process: str) -> bool:
 def _replayed_hash(house: House) -> str:
     """Replay the journal in a process that has nothing else."""
     done = subprocess.run(
-        [sys.executable, "-m", "matching", "replay", str(house.stack.instance.journal)],
+        [sys.executable, "-m", "matching", "replay", str(house.stack.instance.journal), "--json"],
         cwd=REPOSITORY,
         env={"PATH": "/usr/bin:/bin"},
         capture_output=True,

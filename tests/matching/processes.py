@@ -177,7 +177,7 @@ class EngineHost:
 
     def replay(self, *arguments: str) -> Replayed:
         """Replay in another process, from the journal alone unless told otherwise."""
-        done = self.run("replay", str(self.journal), *arguments)
+        done = self.run("replay", str(self.journal), "--json", *arguments)
         assert done.returncode == 0, done.stderr
         return msgspec.json.decode(done.stdout, type=Replayed)
 
