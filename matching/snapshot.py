@@ -16,7 +16,7 @@ import msgspec
 
 from matching.engine import Engine, Image
 from matching.journal import OtherInstance
-from matching.protocol.codec import encode
+from matching.protocol.codec import Undecodable, encode
 
 MAGIC = b"NXSNAP01"
 KEPT = 4
@@ -36,7 +36,7 @@ def snapshot_dir(journal_dir: Path) -> Path:
 
 def snapshots(journal_dir: Path) -> list[tuple[int, Path]]:
     """Return (sequence, path) of all snapshots, newest first."""
-    found = snapshot_dir(journal_dir).glob("[0-9]*.snapshot")
+    found = snapshot_dir(journal_dir).glob("[0-9]" * 20 + ".snapshot")
     return sorted(((int(path.stem), path) for path in found), reverse=True)
 
 
@@ -86,14 +86,16 @@ def read_snapshot(path: Path, instance: str = "") -> tuple[Engine, str]:
     body = memoryview(rest)[_CRC.size :]
     if magic != MAGIC or len(body) != size or sha256(body).digest() != digest:
         raise SnapshotDamaged(f"snapshot {path}: body has a wrong checksum")
+    if sequence != int(path.stem):
+        raise SnapshotDamaged(f"snapshot {path}: its header names sequence {sequence}")
     found = str(UUID(bytes=owner))
     if instance and found != instance:
         raise OtherInstance(f"snapshot {path}", found, instance)
     try:
-        image = _decode(body)
-    except msgspec.DecodeError as error:
-        raise SnapshotDamaged(f"snapshot {path}: {error}") from error
-    return Engine.restore(image, sequence, time_ns), found
+        return Engine.restore(_decode(body), sequence, time_ns), found
+    # Whole, but not of this version's form: the parts of such an image do not fit each other.
+    except (*Undecodable, LookupError, AssertionError) as error:
+        raise SnapshotDamaged(f"snapshot {path}: {error!r}") from error
 
 
 def newest_engine(

@@ -12,12 +12,17 @@ import redis
 from redis.exceptions import ResponseError
 
 from matching.journal import OtherInstance
-from matching.protocol.codec import StreamEntry, encode, stream_entry_decode
+from matching.protocol.codec import StreamEntry, Undecodable, encode, stream_entry_decode
 
 _ENTRY, _FENCE, _INSTANCE = b"entry", b"fence", b"instance"
 TIMEOUT_S = 2.0
 
-StreamError = (redis.RedisError, OSError)
+
+class StreamGarbled(Exception):
+    """An entry is none of ours; as good as lost, for the journal has what it should have said."""
+
+
+StreamError = (redis.RedisError, OSError, StreamGarbled)
 
 
 class Place(NamedTuple):
@@ -150,14 +155,20 @@ class Stream:
     def _found(self, place: bytes, fields: dict[bytes, bytes] | list[bytes]) -> Found:
         if not isinstance(fields, dict):
             fields = dict(zip(fields[::2], fields[1::2], strict=True))
-        instance = fields[_INSTANCE].decode()
-        if instance != self._instance:
-            raise OtherInstance(f"stream {self.name}", instance, self._instance)
         epoch, _, sequence = place.partition(b"-")
         at = Place(int(epoch), int(sequence))
-        if _FENCE in fields:
-            return Found(at, int(fields[_FENCE]), None)
-        return Found(at, at.sequence, stream_entry_decode(fields[_ENTRY]))
+        try:
+            instance = fields[_INSTANCE].decode()
+            if instance != self._instance:
+                raise OtherInstance(f"stream {self.name}", instance, self._instance)
+            if _FENCE in fields:
+                return Found(at, int(fields[_FENCE]), None)
+            entry = stream_entry_decode(fields[_ENTRY])
+            if entry.last_sequence != at.sequence:
+                raise ValueError(f"its last command has sequence {entry.last_sequence}")
+            return Found(at, at.sequence, entry)
+        except (*Undecodable, LookupError, ValueError) as error:
+            raise StreamGarbled(f"stream {self.name}, entry {at.id}: {error!r}") from error
 
 
 def _outcome(connection: Any) -> Exception | None:

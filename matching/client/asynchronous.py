@@ -6,12 +6,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from weakref import WeakKeyDictionary
 
-import msgspec
-
 from matching.client.address import engine_address
 from matching.client.connection import DEFAULT_TIMEOUT_S, READ_BYTES, WINDOW, EngineUnavailable
 from matching.client.frames import Dialogue
-from matching.protocol.codec import Answer, QueryAnswer
+from matching.protocol.codec import Answer, QueryAnswer, Undecodable
 from matching.protocol.commands import AnyCommand
 from matching.protocol.queries import AnyQuery, AnyReply
 
@@ -51,7 +49,7 @@ class AsyncEngineClient:
                 async with asyncio.timeout(self._timeout_s):
                     for start in range(0, len(bodies), WINDOW):
                         answers += await connection.exchange(bodies[start : start + WINDOW])
-            except (OSError, EOFError, msgspec.DecodeError) as error:
+            except (OSError, EOFError, *Undecodable) as error:
                 self.close()
                 raise EngineUnavailable.silent(self._socket_path, error) from error
             except BaseException:

@@ -8,11 +8,9 @@ from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 
-import msgspec
-
 from matching.client.address import engine_address
 from matching.client.frames import Dialogue
-from matching.protocol.codec import Answer, QueryAnswer
+from matching.protocol.codec import Answer, QueryAnswer, Undecodable
 from matching.protocol.commands import AnyCommand
 from matching.protocol.queries import AnyQuery, AnyReply
 
@@ -91,7 +89,7 @@ class EngineClient:
         try:
             for start in range(0, len(bodies), WINDOW):
                 answers += connection.exchange(bodies[start : start + WINDOW])
-        except (OSError, EOFError, msgspec.DecodeError) as error:
+        except (OSError, EOFError, *Undecodable) as error:
             self.close()
             raise EngineUnavailable.silent(self._socket_path, error) from error
         except BaseException:

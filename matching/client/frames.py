@@ -43,7 +43,7 @@ class Dialogue:
         """Return the answers that these bytes complete, in order.
 
         Raises `EOFError` at the connection's end, of a frame too large or an answer to what was not
-        asked, `msgspec.DecodeError`.
+        asked, one of `Undecodable`.
         """
         if not data:
             raise EOFError("the engine closed the connection")

@@ -24,6 +24,7 @@ SEGMENT_HEADER_BYTES = 64
 # 0xC1 occurs neither in msgpack as a type nor in UTF-8.
 BATCH_MAGIC = b"\xc1NXB"
 ALIGNMENT = 8
+_NUMBER = "[0-9]" * 20
 
 _SEGMENT_HEADER = struct.Struct(">8s16sQQ")
 _BATCH_HEADER = struct.Struct(">4sIQI")
@@ -77,7 +78,7 @@ def segment_path(directory: Path, first_sequence: int) -> Path:
 
 def segments(directory: Path) -> list[tuple[int, Path]]:
     """Return (first sequence, path) of all segments, in order."""
-    return sorted((int(path.stem), path) for path in directory.glob("[0-9]*.journal"))
+    return sorted((int(path.stem), path) for path in directory.glob(f"{_NUMBER}.journal"))
 
 
 def segment_header(instance: str, first_sequence: int, segment_bytes: int) -> bytes:
@@ -148,7 +149,7 @@ def sound_records(header: BatchHeader, data: bytes | memoryview) -> list[bytes |
 
 
 def read_record(body: bytes | memoryview) -> Sequenced:
-    """Return the command of a sound record. Raises `msgspec.DecodeError`."""
+    """Return the command of a sound record. Raises one of `Undecodable`."""
     return _decode(body)
 
 

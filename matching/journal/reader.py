@@ -3,8 +3,6 @@
 import os
 from pathlib import Path
 
-import msgspec
-
 from matching.journal.format import (
     ALIGNMENT,
     BATCH_HEADER_BYTES,
@@ -20,6 +18,7 @@ from matching.journal.format import (
     segments,
     sound_records,
 )
+from matching.protocol.codec import Undecodable
 from matching.protocol.commands import Sequenced
 
 WINDOW_BYTES = 256 << 10
@@ -50,8 +49,9 @@ class JournalReader:
         self.seen_sequence = 0
         self.segment: Path | None = None
         self.offset = 0
-        self._segment_bytes = 0
+        self._time_ns = 0
         self._fd = -1
+        self._file_bytes = 0
         self._window = b""
         self._window_offset = 0
 
@@ -64,7 +64,7 @@ class JournalReader:
             return None
         fresh = False
         while True:
-            header = read_batch_header(self._bytes(BATCH_HEADER_BYTES))
+            header = self._header()
             if header is not None:
                 self._require_next(header)
                 bodies = sound_records(header, self._bytes(header.batch_bytes))
@@ -105,7 +105,7 @@ class JournalReader:
         fd = os.open(path, os.O_RDONLY)
         try:
             data = os.pread(fd, SEGMENT_HEADER_BYTES, 0)
-            instance, first_sequence, segment_bytes = read_segment_header(path, data)
+            instance, first_sequence, _ = read_segment_header(path, data)
             if self.instance and instance != self.instance:
                 raise OtherInstance(f"journal segment {path}", instance, self.instance)
         except BaseException:
@@ -116,9 +116,16 @@ class JournalReader:
         self.seen_sequence = first_sequence - 1
         self.segment = path
         self._fd = fd
-        self._segment_bytes = segment_bytes
+        self._file_bytes = os.fstat(fd).st_size
         self.offset = SEGMENT_HEADER_BYTES
         self._window = b""
+
+    def _header(self) -> BatchHeader | None:
+        """Return the header at the position, None unless it is sound and its batch has room."""
+        header = read_batch_header(self._bytes(BATCH_HEADER_BYTES))
+        if header is None or self.offset + header.batch_bytes > self._file_bytes:
+            return None
+        return header
 
     def _bytes(self, size: int) -> memoryview:
         """Return up to `size` durable bytes at the position."""
@@ -138,10 +145,13 @@ class JournalReader:
                 continue
             try:
                 record = read_record(body)
-            except msgspec.DecodeError as error:
+            except Undecodable as error:
                 raise self._damage(sequence, f"a sound record is no command: {error}") from error
             if record.sequence != sequence:
                 raise self._damage(sequence, f"the record says sequence {record.sequence}")
+            if record.time_ns <= self._time_ns:
+                raise self._damage(sequence, f"its time {record.time_ns} ns is not above the last")
+            self._time_ns = record.time_ns
             batch.append(record)
         self.seen_sequence = header.last_sequence
         self.sequence = max(self.sequence, header.last_sequence)
@@ -166,16 +176,16 @@ class JournalReader:
         expected = self.seen_sequence + 1
         self._window = b""
         # Under load the writer is here by now, and what follows it need not be searched for.
-        header = read_batch_header(self._bytes(BATCH_HEADER_BYTES))
+        header = self._header()
         if header is not None and header.records == len(
             sound_records(header, self._bytes(header.batch_bytes))
         ):
             return False
         if self._later_batch():
             self._window = b""
-            header = read_batch_header(self._bytes(BATCH_HEADER_BYTES))
+            header = self._header()
             if header is None:
-                raise self._damage(expected, "batch header has a wrong checksum")
+                raise self._damage(expected, "batch header has a wrong checksum or length")
             bad = header.first_sequence + len(
                 sound_records(header, self._bytes(header.batch_bytes))
             )
@@ -191,15 +201,16 @@ class JournalReader:
         """Tell whether a batch with a later sequence number begins in the rest of the segment."""
         if not self._thorough and not any(self._bytes(BATCH_HEADER_BYTES)):
             return False
-        rest = os.pread(self._fd, self._segment_bytes - self.offset, self.offset)
-        place = rest.find(BATCH_MAGIC, 1)
-        while place >= 0:
-            if (self.offset + place) % ALIGNMENT == 0:
-                view = memoryview(rest)[place:]
-                header = read_batch_header(view)
-                if header is not None and header.first_sequence > self.seen_sequence:
-                    return True
-            place = rest.find(BATCH_MAGIC, place + 1)
+        # Windows begin at a multiple of 8, so that none parts a batch's magic.
+        for start in range(self.offset + ALIGNMENT, self._file_bytes, WINDOW_BYTES):
+            window = os.pread(self._fd, WINDOW_BYTES + BATCH_HEADER_BYTES, start)
+            place = window.find(BATCH_MAGIC)
+            while 0 <= place < WINDOW_BYTES:
+                if place % ALIGNMENT == 0:
+                    header = read_batch_header(memoryview(window)[place:])
+                    if header is not None and header.first_sequence > self.seen_sequence:
+                        return True
+                place = window.find(BATCH_MAGIC, place + 1)
         return False
 
     def _damage(self, record: int, what: str) -> JournalDamaged:

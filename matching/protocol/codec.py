@@ -13,6 +13,8 @@ from matching.protocol.queries import AnyQuery, AnyReply
 FRAME_HEADER = struct.Struct(">I")
 REQUEST_BYTES_MAX = 1 << 16
 ANSWER_BYTES_MAX = 1 << 28
+# What decoding may raise: no message, no UTF-8, or nested beyond the interpreter's limit.
+Undecodable = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 
 
 class Request(msgspec.Struct, frozen=True, array_like=True, gc=False):

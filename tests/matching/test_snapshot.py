@@ -1,9 +1,15 @@
 """Snapshots: a damaged one is passed over, another's is refused, none is needed."""
 
+import struct
 import uuid
+from hashlib import sha256
 from pathlib import Path
+from random import Random
+from zlib import crc32
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from matching.engine import Engine
 from matching.journal import OtherInstance
@@ -16,9 +22,11 @@ from matching.snapshot import (
     snapshots,
     write_snapshot,
 )
+from tests.matching.garbage import bent, bounded, garbage
 from tests.matching.market import ALICE, BOB, BUY, SELL, Market
 
 INSTANCE = str(uuid.UUID(int=1))
+HEADER_BYTES = 84
 
 
 @pytest.fixture
@@ -91,3 +99,43 @@ def test_snapshot_of_another_instance_is_refused(market: Market, tmp_path: Path)
     write_snapshot(tmp_path, INSTANCE, market.engine)
     with pytest.raises(OtherInstance, match=INSTANCE):
         newest_engine(tmp_path, str(uuid.UUID(int=2)))
+
+
+@garbage
+@given(random=st.randoms(use_true_random=False))
+def test_bent_snapshot_is_damaged_or_the_same(busy: Market, tmp_path: Path, random: Random) -> None:
+    path = write_snapshot(tmp_path, INSTANCE, busy.engine)
+    path.write_bytes(bent(random, path.read_bytes()))
+    _damaged_or(busy.engine.state_hash(), path)
+
+
+@garbage
+@given(random=st.randoms(use_true_random=False))
+def test_bent_image_with_a_sound_checksum_is_damaged_or_an_engine(
+    busy: Market, tmp_path: Path, random: Random
+) -> None:
+    path = write_snapshot(tmp_path, INSTANCE, busy.engine)
+    data = path.read_bytes()
+    body = bent(random, data[HEADER_BYTES:])
+    head = data[:40] + struct.pack(">Q", len(body)) + sha256(body).digest()
+    path.write_bytes(head + struct.pack(">I", crc32(head)) + body)
+    _damaged_or("", path)
+
+
+def _damaged_or(state_hash: str, path: Path) -> None:
+    """Assert that a snapshot is refused as damaged, or gives an engine (of this state)."""
+    with bounded(8 << 20):
+        try:
+            engine, _ = read_snapshot(path, INSTANCE)
+        except SnapshotDamaged:
+            return
+    assert not state_hash or engine.state_hash() == state_hash
+
+
+def test_snapshot_under_the_name_of_another_sequence_is_damaged(
+    busy: Market, tmp_path: Path
+) -> None:
+    path = write_snapshot(tmp_path, INSTANCE, busy.engine)
+    other = path.rename(path.with_name(f"{1:020d}.snapshot"))
+    with pytest.raises(SnapshotDamaged, match=f"names sequence {busy.engine.sequence}"):
+        read_snapshot(other)

@@ -11,9 +11,10 @@ from matching.client import EngineAddress, FollowFailed, follow
 from matching.engine import Engine
 from matching.journal import JournalReader, JournalWriter
 from matching.journal.format import SEGMENT_BYTES_MIN
-from matching.protocol.codec import StreamEntry, joined
+from matching.protocol.codec import StreamEntry, encode, joined
 from matching.protocol.commands import Sequenced
-from matching.protocol.events import Applied
+from matching.protocol.events import Applied, OrdersCancelled
+from matching.runtime.publisher import published_sequence
 from matching.snapshot import write_snapshot
 from matching.stream import Stream
 from tests.matching.market import ALICE, SELL, opening, order
@@ -137,6 +138,35 @@ def test_gap_in_the_stream_is_filled_from_the_journal(source: Source, lost: set[
             source.publish(1, entry)
     assert _take(source) == source.applied
     assert _take(source, 33) == source.applied[33:]
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {b"entry": b"\xc1"},
+        {b"entry": b"\x92\x00\x90"},
+        {b"entry": b"\x91" * 5_000},
+        {b"entry": encode(StreamEntry(0, (Applied(1, 1, (OrdersCancelled(1, 0),)),)))},
+        {b"fence": b"many"},
+        {b"noise": b""},
+    ],
+    ids=["no message", "no command", "deep", "another sequence", "no number", "no entry"],
+)
+def test_garbled_entry_is_filled_from_the_journal(
+    source: Source, fields: dict[bytes, bytes]
+) -> None:
+    source.publish(1, source.batch())
+    garbled = source.batch()
+    with source.host.valkey.client() as client:
+        client.xadd(
+            source.stream.name,
+            {**fields, b"instance": source.address.instance.encode()},
+            f"1-{garbled.last_sequence}",
+        )
+    assert published_sequence(source.stream) is None
+    source.publish(1, source.batch())
+    assert _take(source) == source.applied
+    assert _take(source, garbled.last_sequence - 1) == source.applied[garbled.last_sequence - 1 :]
 
 
 def test_gap_is_filled_from_the_newest_snapshot_that_fits(source: Source) -> None:
