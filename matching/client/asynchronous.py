@@ -3,12 +3,14 @@
 import asyncio
 from asyncio import AbstractEventLoop, StreamReader, StreamWriter
 from collections.abc import Sequence
+from itertools import count
 from pathlib import Path
 from weakref import WeakKeyDictionary
 
 from matching.client.address import engine_address
 from matching.client.connection import DEFAULT_TIMEOUT_S, READ_BYTES, WINDOW, EngineUnavailable
 from matching.client.frames import Dialogue
+from matching.client.patience import PATIENCE_S, RETRY_S, Patience, repeatable
 from matching.protocol.codec import Answer, QueryAnswer, Undecodable
 from matching.protocol.commands import AnyCommand
 from matching.protocol.queries import AnyQuery, AnyReply
@@ -17,10 +19,16 @@ from matching.protocol.queries import AnyQuery, AnyReply
 class AsyncEngineClient:
     """`EngineClient` for one event loop: its tasks share a connection and take turns on it."""
 
-    def __init__(self, socket_path: Path | str, timeout_s: float = DEFAULT_TIMEOUT_S) -> None:
+    def __init__(
+        self,
+        socket_path: Path | str,
+        timeout_s: float = DEFAULT_TIMEOUT_S,
+        patience_s: float = PATIENCE_S,
+    ) -> None:
         self._socket_path = str(socket_path)
         self._timeout_s = timeout_s
         self._turn = asyncio.Lock()
+        self._patience = Patience(patience_s)
         self._connection: _Connection | None = None
 
     async def send_many(self, commands: Sequence[AnyCommand]) -> list[Answer]:
@@ -43,18 +51,24 @@ class AsyncEngineClient:
         self, bodies: Sequence[AnyCommand | AnyQuery]
     ) -> list[Answer | QueryAnswer]:
         async with self._turn:
-            connection = await self._connected()
             answers: list[Answer | QueryAnswer] = []
-            try:
-                async with asyncio.timeout(self._timeout_s):
-                    for start in range(0, len(bodies), WINDOW):
-                        answers += await connection.exchange(bodies[start : start + WINDOW])
-            except (OSError, EOFError, *Undecodable) as error:
-                self.close()
-                raise EngineUnavailable.silent(self._socket_path, error) from error
-            except BaseException:
-                self.close()
-                raise
+            for attempt in count(1):
+                connection = await self._connected(may_be_sent=attempt > 1)
+                try:
+                    async with asyncio.timeout(self._timeout_s):
+                        while len(answers) < len(bodies):
+                            window = bodies[len(answers) : len(answers) + WINDOW]
+                            await connection.exchange(window, answers)
+                    self._patience.found()
+                    break
+                except (OSError, EOFError, *Undecodable) as error:
+                    self.close()
+                    if not repeatable(bodies[len(answers) :]) or not self._patience.lasts():
+                        raise EngineUnavailable.silent(self._socket_path, error) from error
+                    await asyncio.sleep(RETRY_S)
+                except BaseException:
+                    self.close()
+                    raise
         return answers
 
     def close(self) -> None:
@@ -63,15 +77,21 @@ class AsyncEngineClient:
         if connection is not None:
             connection.close()
 
-    async def _connected(self) -> "_Connection":
+    async def _connected(self, *, may_be_sent: bool) -> "_Connection":
         if self._connection is not None and self._connection.usable():
             return self._connection
         self.close()
-        try:
-            async with asyncio.timeout(self._timeout_s):
-                streams = await asyncio.open_unix_connection(self._socket_path)
-        except OSError as error:
-            raise EngineUnavailable.absent(self._socket_path, error) from error
+        while True:
+            try:
+                async with asyncio.timeout(self._timeout_s):
+                    streams = await asyncio.open_unix_connection(self._socket_path)
+                break
+            except OSError as error:
+                if not self._patience.lasts():
+                    raise EngineUnavailable.absent(
+                        self._socket_path, error, sent=may_be_sent
+                    ) from error
+                await asyncio.sleep(RETRY_S)
         self._connection = _Connection(*streams)
         return self._connection
 
@@ -88,12 +108,14 @@ class _Connection:
         """Tell whether the engine has not closed it, as far as the loop has seen."""
         return not self._reader.at_eof()
 
-    async def exchange(self, bodies: Sequence[AnyCommand | AnyQuery]) -> list[Answer | QueryAnswer]:
+    async def exchange(
+        self, bodies: Sequence[AnyCommand | AnyQuery], answers: list[Answer | QueryAnswer]
+    ) -> None:
+        """Add the answers to `answers` as they come; those that came stay when the rest fails."""
+        awaited = len(answers) + len(bodies)
         self._writer.write(self._dialogue.requests(bodies))
-        answers: list[Answer | QueryAnswer] = []
-        while len(answers) < len(bodies):
+        while len(answers) < awaited:
             answers += self._dialogue.answers(await self._reader.read(READ_BYTES))
-        return answers
 
     def close(self) -> None:
         self._writer.close()

@@ -4,12 +4,15 @@ import os
 import select
 import socket
 import threading
+import time
 from collections.abc import Sequence
 from functools import cache
+from itertools import count
 from pathlib import Path
 
 from matching.client.address import engine_address
 from matching.client.frames import Dialogue
+from matching.client.patience import PATIENCE_S, RETRY_S, Patience, repeatable
 from matching.protocol.codec import Answer, QueryAnswer, Undecodable
 from matching.protocol.commands import AnyCommand
 from matching.protocol.queries import AnyQuery, AnyReply
@@ -23,10 +26,11 @@ READ_BYTES = 1 << 16
 class EngineUnavailable(Exception):
     """The engine did not answer; `sent` says whether a command may nevertheless have been applied.
 
-    With `sent` false nothing reached the engine. With `sent` true the caller repeats the same
-    command: a place with the same client order id, a credit or debit with the same reference, a
-    definition or an opening answers with what the first one did and changes nothing twice; a
-    repeated cancel or amend answers `unknown_order` or `unchanged` when the first one was applied.
+    With `sent` false nothing reached the engine. With `sent` true (by then the client has repeated
+    what may be repeated unseen, `patience.REPEATABLE`) the caller repeats the same command: a place
+    with the same client order id, a credit or debit with the same reference, a definition or an
+    opening answers with what the first one did and changes nothing twice; a repeated cancel or
+    amend answers `unknown_order` or `unchanged` when the first one was applied.
     """
 
     def __init__(self, message: str, *, sent: bool) -> None:
@@ -34,9 +38,9 @@ class EngineUnavailable(Exception):
         self.sent = sent
 
     @classmethod
-    def absent(cls, socket_path: str, error: OSError) -> "EngineUnavailable":
-        """Say that nothing reached an engine, for none listens."""
-        return cls(f"no engine listens at {socket_path}: {error}", sent=False)
+    def absent(cls, socket_path: str, error: OSError, *, sent: bool) -> "EngineUnavailable":
+        """Say that none listens, whatever was sent to the one before."""
+        return cls(f"no engine listens at {socket_path}: {error}", sent=sent)
 
     @classmethod
     def silent(cls, socket_path: str, error: Exception) -> "EngineUnavailable":
@@ -48,9 +52,15 @@ class EngineUnavailable(Exception):
 class EngineClient:
     """A blocking client; thread-safe: every thread and forked child has its own connection."""
 
-    def __init__(self, socket_path: Path | str, timeout_s: float = DEFAULT_TIMEOUT_S) -> None:
+    def __init__(
+        self,
+        socket_path: Path | str,
+        timeout_s: float = DEFAULT_TIMEOUT_S,
+        patience_s: float = PATIENCE_S,
+    ) -> None:
         self._socket_path = str(socket_path)
         self._timeout_s = timeout_s
+        self._patience = Patience(patience_s)
         self._local = threading.local()
 
     def send(self, command: AnyCommand) -> Answer:
@@ -84,28 +94,39 @@ class EngineClient:
             connection.close()
 
     def _exchange(self, bodies: Sequence[AnyCommand | AnyQuery]) -> list[Answer | QueryAnswer]:
-        connection = self._connected()
         answers: list[Answer | QueryAnswer] = []
-        try:
-            for start in range(0, len(bodies), WINDOW):
-                answers += connection.exchange(bodies[start : start + WINDOW])
-        except (OSError, EOFError, *Undecodable) as error:
-            self.close()
-            raise EngineUnavailable.silent(self._socket_path, error) from error
-        except BaseException:
-            self.close()
-            raise
+        for attempt in count(1):
+            connection = self._connected(may_be_sent=attempt > 1)
+            try:
+                while len(answers) < len(bodies):
+                    connection.exchange(bodies[len(answers) : len(answers) + WINDOW], answers)
+                self._patience.found()
+                break
+            except (OSError, EOFError, *Undecodable) as error:
+                self.close()
+                if not repeatable(bodies[len(answers) :]) or not self._patience.lasts():
+                    raise EngineUnavailable.silent(self._socket_path, error) from error
+                time.sleep(RETRY_S)
+            except BaseException:
+                self.close()
+                raise
         return answers
 
-    def _connected(self) -> "_Connection":
+    def _connected(self, *, may_be_sent: bool) -> "_Connection":
         connection: _Connection | None = getattr(self._local, "connection", None)
         if connection is not None and connection.usable():
             return connection
         self.close()
-        try:
-            connection = _Connection(self._socket_path, self._timeout_s)
-        except OSError as error:
-            raise EngineUnavailable.absent(self._socket_path, error) from error
+        while True:
+            try:
+                connection = _Connection(self._socket_path, self._timeout_s)
+                break
+            except OSError as error:
+                if not self._patience.lasts():
+                    raise EngineUnavailable.absent(
+                        self._socket_path, error, sent=may_be_sent
+                    ) from error
+                time.sleep(RETRY_S)
         self._local.connection = connection
         return connection
 
@@ -133,12 +154,14 @@ class _Connection:
         # Readable without a question means the stream's end, or an answer that nobody waits for.
         return not self._poll.poll(0)
 
-    def exchange(self, bodies: Sequence[AnyCommand | AnyQuery]) -> list[Answer | QueryAnswer]:
+    def exchange(
+        self, bodies: Sequence[AnyCommand | AnyQuery], answers: list[Answer | QueryAnswer]
+    ) -> None:
+        """Add the answers to `answers` as they come; those that came stay when the rest fails."""
+        awaited = len(answers) + len(bodies)
         self._socket.sendall(self._dialogue.requests(bodies))
-        answers: list[Answer | QueryAnswer] = []
-        while len(answers) < len(bodies):
+        while len(answers) < awaited:
             answers += self._dialogue.answers(self._socket.recv(READ_BYTES))
-        return answers
 
     def close(self) -> None:
         self._socket.close()

@@ -31,7 +31,8 @@ def test_many_tasks_get_the_answers_of_their_own_commands(running: EngineHost) -
 
 def test_engine_that_does_not_listen_was_sent_nothing(tmp_path: Path) -> None:
     with pytest.raises(EngineUnavailable, match="no engine listens") as caught:
-        asyncio.run(AsyncEngineClient(tmp_path / "none").send_many([CancelAll(1)]))
+        client = AsyncEngineClient(tmp_path / "none", patience_s=0.1)
+        asyncio.run(client.send_many([CancelAll(1)]))
     assert not caught.value.sent
 
 
@@ -66,7 +67,7 @@ def test_client_connects_again_after_a_restart_and_after_a_cancelled_task(
     running: EngineHost,
 ) -> None:
     async def play() -> None:
-        client = AsyncEngineClient(running.address.socket_path)
+        client = AsyncEngineClient(running.address.socket_path, patience_s=0.1)
         await client.send_many([CancelAll(ALICE)])
         os.kill(running.pid, signal.SIGKILL)
         assert await asyncio.to_thread(running.wait) == -signal.SIGKILL

@@ -20,7 +20,7 @@ from tests.matching.processes import EngineHost, flow
 
 def test_engine_that_does_not_listen_was_sent_nothing(tmp_path: Path) -> None:
     with pytest.raises(EngineUnavailable, match="no engine listens") as caught:
-        EngineClient(tmp_path / "none").send(CancelAll(1))
+        EngineClient(tmp_path / "none", patience_s=0.1).send(CancelAll(1))
     assert not caught.value.sent
 
 
