@@ -1,4 +1,4 @@
-"""`python -m matching`: run the engine, replay a journal, explain an order, write snapshots."""
+"""`python -m matching`: run the engine, replay a journal, write snapshots, ask who is alive."""
 
 import argparse
 import sys
@@ -7,13 +7,27 @@ from pathlib import Path
 import msgspec
 
 from matching.client.heartbeat import process_alive
-from matching.journal import JournalDamaged, OtherInstance
-from matching.runtime.lease import LeaseHeld
+from matching.journal import JournalDamaged, JournalUnwritable, OtherInstance, leading
+from matching.runtime.lease import LeaseHeld, LeaseLost, NotInSync
 from matching.runtime.publisher import Fenced
 from matching.runtime.replay import replay, take_snapshot
 from matching.runtime.run import run
 from matching.runtime.settings import settings
 from matching.runtime.snapshots import keep_snapshots
+from matching.runtime.standby import JournalParted
+
+REFUSALS = (
+    JournalDamaged,
+    JournalParted,
+    JournalUnwritable,
+    OtherInstance,
+    LeaseHeld,
+    LeaseLost,
+    NotInSync,
+    Fenced,
+    LookupError,
+    ValueError,
+)
 
 
 def main() -> int:
@@ -25,10 +39,6 @@ def main() -> int:
     replaying.add_argument("journal", type=Path)
     replaying.add_argument("--snapshot", action="store_true", help="begin at the newest snapshot")
     replaying.add_argument("--json", action="store_true", help="for machines")
-    explaining = commands.add_parser("explain", help="tell the life of one order from the journal")
-    explaining.add_argument("order", help="order id, or ACCOUNT:CLIENT_ORDER_ID")
-    explaining.add_argument("--journal", type=Path, help="instead of NEXUS_JOURNAL")
-    explaining.add_argument("--json", action="store_true", help="for machines")
     commands.add_parser("snapshot", help="write one snapshot of the journal's end")
     keeping = commands.add_parser("snapshots", help="keep writing snapshots until SIGTERM")
     keeping.add_argument("--every-commands", type=int, default=100_000)
@@ -40,19 +50,16 @@ def main() -> int:
                 run(settings())
             case "replay":
                 _replay(arguments.journal, arguments.snapshot, arguments.json)
-            case "explain":
-                journal = arguments.journal or settings().journal_dir
-                _explain(journal, arguments.order, arguments.json)
             case "snapshot":
                 where = settings()
-                path = take_snapshot(where.journal_dir, where.instance)
+                path = take_snapshot(leading(where.journal_dir), where.instance)
                 print(path or "the newest snapshot stands at the journal's end")
             case "snapshots":
                 where = settings()
-                keep_snapshots(where.journal_dir, where.instance, arguments.every_commands)
+                keep_snapshots(leading(where.journal_dir), where.instance, arguments.every_commands)
             case "alive":
                 return 0 if process_alive() else 1
-    except (JournalDamaged, OtherInstance, LeaseHeld, Fenced, LookupError, ValueError) as refusal:
+    except REFUSALS as refusal:
         print(f"{type(refusal).__name__}: {refusal}", file=sys.stderr)
         return 1
     return 0
@@ -62,25 +69,13 @@ def _replay(journal_dir: Path, from_snapshot: bool, as_json: bool) -> None:
     # Loaded here: the engine process does without what draws tables.
     from matching.runtime.console import progress_shown, replay_show
 
+    journal_dir = leading(journal_dir).resolve()
     with progress_shown(journal_dir) as progress:
         replayed = replay(journal_dir, from_snapshot=from_snapshot, progress=progress)
     if as_json:
         print(msgspec.json.encode(replayed).decode())
     else:
         replay_show(replayed)
-
-
-def _explain(journal_dir: Path, order: str, as_json: bool) -> None:
-    from matching.runtime.console import life_show, progress_shown
-    from matching.runtime.explain import explain
-
-    with progress_shown(journal_dir) as progress:
-        lives = explain(journal_dir, order, progress)
-    if as_json:
-        print(msgspec.json.encode(lives).decode())
-        return
-    for life in lives:
-        life_show(life)
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from matching.engine import Engine
-from matching.journal import JournalReader
+from matching.journal import JournalReader, leading
 from matching.protocol.codec import StreamEntry
 from matching.protocol.units import UNITS_MAX
 from matching.snapshot import newest_engine
@@ -13,12 +13,12 @@ class Replica:
     """Replays the journal from the newest snapshot that fits; costs nothing until it is asked."""
 
     def __init__(self, journal_dir: Path, instance: str) -> None:
-        self._journal_dir = journal_dir
+        self._journal_dir = leading(journal_dir)
         self._instance = instance
         self._engine: Engine | None = None
         self._reader: JournalReader | None = None
         # Positioned beyond all, it steps from header to header and decodes nothing.
-        self._tail = JournalReader(journal_dir, after_sequence=UNITS_MAX, instance=instance)
+        self._tail = JournalReader(self._journal_dir, after_sequence=UNITS_MAX, instance=instance)
 
     def tail_sequence(self) -> int:
         """Return the last sequence in the journal. Raises `JournalDamaged`, `OtherInstance`."""

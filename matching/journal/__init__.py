@@ -3,9 +3,9 @@
 What lives here are segments, batches and records on disk. What must not: the meaning of a command.
 """
 
-from matching.journal.format import JournalDamaged, OtherInstance
-from matching.journal.reader import JournalReader
-from matching.journal.writer import JournalUnwritable, JournalWriter
+from matching.journal.format import JournalDamaged, OtherInstance, leading
+from matching.journal.reader import JournalReader, last_batch
+from matching.journal.writer import JournalUnwritable, JournalWriter, cut_behind
 
 __all__ = [
     "JournalDamaged",
@@ -13,4 +13,7 @@ __all__ = [
     "JournalUnwritable",
     "JournalWriter",
     "OtherInstance",
+    "cut_behind",
+    "last_batch",
+    "leading",
 ]

@@ -71,6 +71,15 @@ class BatchHeader(msgspec.Struct, frozen=True, gc=False):
         return _aligned(BATCH_HEADER_BYTES + self.payload_bytes)
 
 
+def leading(journal_dir: Path) -> Path:
+    """Return the leader's journal: a link in `journal_dir` names it, else it is the folder itself.
+
+    Each takeover points the link elsewhere; whatever the old journal holds, the new one holds too.
+    """
+    link = journal_dir / "leader"
+    return link if link.is_symlink() else journal_dir
+
+
 def segment_path(directory: Path, first_sequence: int) -> Path:
     """Return the path of the segment that begins with this sequence number."""
     return directory / f"{first_sequence:020d}.journal"

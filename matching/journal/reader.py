@@ -30,7 +30,8 @@ class JournalReader:
     What it yields is durable: it syncs what it read, so that no follower knows of a command that a
     power cut could still take back. `sequence` is the position, `seen_sequence` the last one found
     on disk. `thorough` looks behind zeros too, for what they may have wiped out: right for a start,
-    dear for one who waits at the end of a growing journal. Raises `JournalDamaged`, and
+    dear for one who waits at the end of a growing journal. Where the directory is a link
+    (`leading`) and points elsewhere by then, it goes on there. Raises `JournalDamaged`, and
     `OtherInstance` when `instance` is given and the journal's is another.
     """
 
@@ -49,6 +50,7 @@ class JournalReader:
         self.seen_sequence = 0
         self.segment: Path | None = None
         self.offset = 0
+        self._home = directory
         self._time_ns = 0
         self._fd = -1
         self._file_bytes = 0
@@ -60,7 +62,7 @@ class JournalReader:
 
         The end is where nothing whole follows; asked again later, it may have moved.
         """
-        if self.segment is None and not self._open_first():
+        if self.segment is None and not self.begin():
             return None
         fresh = False
         while True:
@@ -82,7 +84,33 @@ class JournalReader:
                 self._open(following)
                 fresh = False
             elif self._is_end():
+                if self._home == _resolved(self._directory) or not self.begin():
+                    return None
+                fresh = False
+
+    def next_packed(self) -> tuple[BatchHeader, bytes] | None:
+        """Return the next batch as it stands on disk, None at the end; for the writer's own thread.
+
+        It begins with the first batch of the segment that holds the position, and leaves records
+        unread: whoever gets them checks them.
+        """
+        if self.segment is None and not self.begin():
+            return None
+        header = self._header()
+        if header is None:
+            self._window = b""
+            header = self._header()
+        if header is None:
+            following = self._following()
+            if following is None:
                 return None
+            self._open(following)
+            return self.next_packed()
+        self._require_next(header)
+        data = bytes(self._bytes(header.batch_bytes))
+        self.seen_sequence = header.last_sequence
+        self.offset += header.batch_bytes
+        return header, data
 
     def close(self) -> None:
         """Close the open segment."""
@@ -90,8 +118,10 @@ class JournalReader:
             os.close(self._fd)
             self._fd = -1
 
-    def _open_first(self) -> bool:
-        found = segments(self._directory)
+    def begin(self) -> bool:
+        """Open the segment that holds the position; false when there is no journal yet."""
+        self._home = _resolved(self._directory)
+        found = segments(self._home)
         if not found:
             return False
         fitting = [path for first, path in found if first <= self.sequence + 1]
@@ -165,7 +195,7 @@ class JournalReader:
 
     def _following(self) -> Path | None:
         """Return the segment that continues exactly here: whatever precedes it is no loss."""
-        path = segment_path(self._directory, self.seen_sequence + 1)
+        path = segment_path(self._home, self.seen_sequence + 1)
         return path if path != self.segment and path.exists() else None
 
     def _is_end(self) -> bool:
@@ -192,7 +222,7 @@ class JournalReader:
             if bad <= header.last_sequence:
                 raise self._damage(bad, "record has a wrong checksum")
             return False
-        later = [path for first, path in segments(self._directory) if first > expected]
+        later = [path for first, path in segments(self._home) if first > expected]
         if later and self._following() is None:
             raise self._damage(expected, f"no whole batch, yet {later[0].name} follows")
         return not later
@@ -216,3 +246,21 @@ class JournalReader:
     def _damage(self, record: int, what: str) -> JournalDamaged:
         assert self.segment is not None
         return JournalDamaged(self.segment, self.offset, record, what)
+
+
+def _resolved(directory: Path) -> Path:
+    """Return the folder that a link points to at present."""
+    return directory.resolve() if directory.is_symlink() else directory
+
+
+def last_batch(directory: Path) -> tuple[BatchHeader, bytes] | None:
+    """Return the last batch of a journal that nobody writes, None when there is none."""
+    for first, _ in reversed(segments(directory)):
+        reader = JournalReader(directory, after_sequence=first - 1)
+        last = None
+        while (found := reader.next_packed()) is not None:
+            last = found
+        reader.close()
+        if last is not None:
+            return last
+    return None

@@ -70,11 +70,14 @@ class JournalWriter:
 
     def append(self, batch: Sequence[Sequenced]) -> None:
         """Write the batch and sync it. Raises `JournalUnwritable` when it did not get there."""
-        data = pack_batch(batch)
+        self.append_packed(batch[0].sequence, pack_batch(batch))
+
+    def append_packed(self, first_sequence: int, data: bytes | bytearray) -> None:
+        """Write and sync a batch that `pack_batch` packed. Raises as `append`."""
         assert len(data) <= self.batch_bytes_max, "the caller bounds its batches"
         try:
             if self._offset + len(data) > self._end:
-                self._next_segment(batch[0].sequence)
+                self._next_segment(first_sequence)
             if armed("engine.journal_half_written"):
                 self._write(data[: len(data) // 2], self._offset)
                 crash_point("engine.journal_half_written")
@@ -157,3 +160,17 @@ class JournalWriter:
             os.fsync(fd)
         finally:
             os.close(fd)
+
+
+def cut_behind(directory: Path, sequence: int) -> None:
+    """Remove every batch above a sequence, which must end one, from a journal nobody writes."""
+    reader = JournalReader(directory, after_sequence=sequence)
+    assert reader.begin(), f"{directory} holds no journal"
+    while reader.seen_sequence < sequence:
+        assert reader.next_packed() is not None, f"{directory} ends before {sequence}"
+    for first, path in reversed(segments(directory)):
+        if first > sequence and path != reader.segment:
+            path.unlink()
+    # Opening the writer there overwrites the rest with zeros, as it does with a torn tail.
+    JournalWriter(directory, reader.instance, end=reader).close()
+    reader.close()

@@ -16,6 +16,20 @@ ENGINE_POINTS = (
     "engine.after_answer",
     "engine.after_publish",
 )
+# The leader's steps with a standby, then the standby's own.
+REPLICATION_POINTS = (
+    "replication.batch_sent",
+    "replication.batch_held",
+    "replication.before_record",
+    "replication.after_record",
+)
+STANDBY_POINTS = (
+    "standby.before_journal",
+    "standby.after_journal",
+    "standby.acknowledged",
+    "standby.after_lease",
+    "standby.before_listening",
+)
 FOLLOWER_POINTS = (
     "projector.before_commit",
     "projector.after_commit",
@@ -42,7 +56,14 @@ BODY_POINTS = (
     "withdrawal.returned",
     "deposit.answered",
 )
-CRASH_POINTS = ENGINE_POINTS + FOLLOWER_POINTS + SETTLER_POINTS + BODY_POINTS
+CRASH_POINTS = (
+    *ENGINE_POINTS,
+    *REPLICATION_POINTS,
+    *STANDBY_POINTS,
+    *FOLLOWER_POINTS,
+    *SETTLER_POINTS,
+    *BODY_POINTS,
+)
 
 _name, _, _count = os.environ.get("NEXUS_CRASH_POINT", "").partition(":")
 _remaining = int(_count or 1)

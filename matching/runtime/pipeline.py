@@ -1,11 +1,12 @@
-"""A batch's way: sequence, journal, apply, answer, publish."""
+"""A batch's way: sequence, send to the standby, journal, apply, answer, publish."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from typing import TypeAlias
 
 from matching.engine import Engine
 from matching.journal import JournalUnwritable, JournalWriter
+from matching.journal.format import pack_batch
 from matching.protocol.codec import Answer, QueryAnswer, Request, StreamEntry
 from matching.protocol.commands import Sequenced
 from matching.protocol.events import Applied, Refused
@@ -13,8 +14,10 @@ from matching.protocol.faults import armed, crash_point
 from matching.protocol.queries import AnyQuery, AnyReply, GetStatus, Query, Status
 from matching.protocol.refusals import Refusal
 from matching.runtime.connection import Connection
+from matching.runtime.lease import Lease, LeaseLost
 from matching.runtime.log import log
 from matching.runtime.publisher import Publisher
+from matching.runtime.replication import Replication
 
 COMMANDS_MAX = 1_000
 
@@ -22,27 +25,42 @@ Asked: TypeAlias = tuple[Connection, list[Request]]
 
 
 class Pipeline:
-    """The single writer: no answer leaves before the journal holds the whole batch."""
+    """The single writer: no answer leaves before the journal, and the standby, hold the batch."""
 
     def __init__(
         self,
         engine: Engine,
         journal: JournalWriter,
         publisher: Publisher,
+        replication: Replication,
+        lease: Lease,
         instance: str,
-        epoch: int,
+        now_ns: Callable[[], int] = time.time_ns,
     ) -> None:
         self._engine = engine
         self._journal = journal
         self._publisher = publisher
+        self._replication = replication
+        self._lease = lease
         self._instance = instance
-        self._epoch = epoch
+        self._now_ns = now_ns
         self._writable = True
 
-    def process(self, asked: Sequence[Asked]) -> None:
-        """Carry out a batch of requests, in order, and send the answers."""
+    @property
+    def published_sequence(self) -> int:
+        """The last sequence that the stream holds."""
+        return self._publisher.published_sequence
+
+    def process(self, asked: Sequence[Asked]) -> Iterator[None]:
+        """Carry out a batch of requests, in order, and send the answers.
+
+        It yields while the standby has not acknowledged the batch: the caller comes back when it
+        has heard from the standby, or has given it up. Raises `LeaseLost` instead of answering when
+        another engine may lead, `JournalUnwritable` when a batch that the standby may hold cannot
+        be written here: it must not be refused any more.
+        """
         batch = self._sequence(asked)
-        refusal = self._write(batch) if batch else ""
+        refusal = (yield from self._write(batch)) if batch else ""
         applied: list[Applied] = []
         after_sequence = self._engine.sequence
         places = iter(batch)
@@ -62,6 +80,8 @@ class Pipeline:
                     )
             connection.answer(answers)
         crash_point("engine.after_apply")
+        if not self._lease.valid():
+            raise LeaseLost("the lease ran out before the answers left")
         self._send([connection for connection, _ in asked])
         crash_point("engine.after_answer")
         if applied:
@@ -69,7 +89,7 @@ class Pipeline:
 
     def _sequence(self, asked: Sequence[Asked]) -> list[Sequenced]:
         """Give each command its number and a time above the last, however the clock moves."""
-        now = max(self._engine.time_ns + 1, time.time_ns())
+        now = max(self._engine.time_ns + 1, self._now_ns())
         first = self._engine.sequence + 1
         commands = [
             request.body
@@ -81,16 +101,28 @@ class Pipeline:
             Sequenced(first + place, now + place, command) for place, command in enumerate(commands)
         ]
 
-    def _write(self, batch: list[Sequenced]) -> str:
-        """Journal the batch; return why it could not be, with nothing changed, or nothing."""
+    def _write(self, batch: list[Sequenced]) -> Generator[None, None, str]:
+        """Have the standby hold the batch and journal it.
+
+        Return why it could not be, with nothing changed, or nothing.
+        """
+        data = pack_batch(batch)
+        last_sequence = batch[-1].sequence
         crash_point("engine.before_journal")
+        sent = self._replication.offer(last_sequence, bytes(data))
+        while self._replication.waits:
+            yield
+        self._replication.settle(last_sequence)
         try:
-            self._journal.append(batch)
+            self._journal.append_packed(batch[0].sequence, data)
         except JournalUnwritable as error:
             if self._writable:
                 log("journal_unwritable", what=str(error))
+            if sent:
+                raise
             self._writable = False
             return "the journal cannot be written; nothing was done, try again later"
+        self._replication.wrote(last_sequence)
         if not self._writable:
             log("journal_writable_again")
         self._writable = True
@@ -110,13 +142,13 @@ class Pipeline:
             return engine.answer(query)
         return Status(
             engine.sequence,
-            self._epoch,
+            self._lease.epoch,
             self._instance,
             engine.state_hash() if query.with_state_hash else "",
             engine.orders,
             engine.accounts,
             engine.fills,
             self._publisher.published_sequence,
-            standby=False,
+            standby=self._replication.standby is not None,
             journal_bytes=self._journal.size_bytes,
         )

@@ -1,14 +1,14 @@
 """The socket server: takes all frames that wait as one batch, and hands it to the pipeline."""
 
 import selectors
-import signal
 import socket
 from functools import partial
 from pathlib import Path
 from time import monotonic
-from types import FrameType
 
+from matching.runtime.addresses import Listening
 from matching.runtime.connection import CLIENT_CLOSED, Connection
+from matching.runtime.feed import ACKNOWLEDGED_WITHIN_S, ALIVE_EVERY_S, Feed
 from matching.runtime.log import log
 from matching.runtime.pipeline import COMMANDS_MAX, Asked, Pipeline
 
@@ -27,8 +27,9 @@ _READ, _WRITE = selectors.EVENT_READ, selectors.EVENT_WRITE
 class Server:
     """One thread, one selector; a client that misbehaves loses its own connection only."""
 
-    def __init__(self, socket_path: Path, pipeline: Pipeline, batch_bytes_max: int) -> None:
-        self._path = socket_path
+    def __init__(
+        self, socket_path: Path, pipeline: Pipeline, batch_bytes_max: int, feed: Feed | None = None
+    ) -> None:
         self._pipeline = pipeline
         self._batch_bytes_max = batch_bytes_max
         self._selector = selectors.DefaultSelector()
@@ -39,24 +40,31 @@ class Server:
         self._wake_in.setblocking(False)
         self._wake_out.setblocking(False)
         self._selector.register(self._wake_out, _READ, self._woken)
-        socket_path.unlink(missing_ok=True)
-        self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self._listener.bind(str(socket_path))
-        self._listener.listen(512)
-        self._listener.setblocking(False)
-        self._selector.register(self._listener, _READ, self._accept)
+        self._feed = feed
+        if feed is not None:
+            self._selector.register(feed, _READ, lambda mask: feed.handle())
+        self._listening = Listening(str(socket_path))
+        self._selector.register(self._listening.sock, _READ, self._accept)
 
     def serve(self) -> None:
         """Serve until stopped; then answer what has been received and close."""
         ticked_at = monotonic()
         while not self._stopping:
-            for key, mask in self._selector.select(0 if self._ready else TICK_S):
+            for key, mask in self._selector.select(self._pause_s()):
                 key.data(mask)
             self._process()
+            if self._feed is not None:
+                self._feed.turn(self._pipeline.published_sequence)
             if monotonic() - ticked_at > TICK_S:
                 ticked_at = monotonic()
                 self._drop_stalled()
         self._drain()
+
+    def _pause_s(self) -> float:
+        """Return how long nothing need be done unless a socket is ready."""
+        if self._ready or (self._feed is not None and self._feed.busy):
+            return 0
+        return TICK_S if self._feed is None else ALIVE_EVERY_S
 
     def stop(self) -> None:
         """Ask `serve` to end; safe from any thread and from signal handlers."""
@@ -66,21 +74,12 @@ class Server:
         except BlockingIOError:
             return  # a full pipe wakes as well
 
-    def handle_signals(self) -> None:
-        """Stop on SIGTERM and SIGINT."""
-
-        def stop(signal_number: int, frame: FrameType | None) -> None:
-            self.stop()
-
-        signal.signal(signal.SIGTERM, stop)
-        signal.signal(signal.SIGINT, stop)
-
     def _woken(self, mask: int) -> None:
         self._wake_out.recv(1 << 10)
 
     def _accept(self, mask: int) -> None:
         try:
-            sock, _ = self._listener.accept()
+            sock, _ = self._listening.sock.accept()
         except OSError as error:
             log("accept_failed", what=str(error))
             return
@@ -132,7 +131,10 @@ class Server:
             commands += len(requests)
             room -= CONNECTION_BYTES_MAX
         if asked:
-            self._pipeline.process(asked)
+            until = monotonic() + ACKNOWLEDGED_WITHIN_S
+            for _ in self._pipeline.process(asked):
+                assert self._feed is not None
+                self._feed.attend(until)
         for connection, _ in asked:
             self._attend(connection)
 
@@ -154,9 +156,8 @@ class Server:
 
     def _drain(self) -> None:
         """Take once more what waits on each connection, answer every whole frame, then close."""
-        self._selector.unregister(self._listener)
-        self._listener.close()
-        self._path.unlink(missing_ok=True)
+        self._selector.unregister(self._listening.sock)
+        self._listening.close()
         for connection in list(self._connections.values()):
             if not connection.has_frame and connection.takes_requests:
                 connection.receive()
@@ -174,3 +175,5 @@ class Server:
             connection.closing = CLIENT_CLOSED
             self._drop(connection)
         self._selector.close()
+        if self._feed is not None:
+            self._feed.close()

@@ -10,6 +10,7 @@ import threading
 import uuid
 from collections.abc import Iterable
 from contextlib import suppress
+from copy import copy
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -17,7 +18,7 @@ import msgspec
 import redis
 
 from matching.client import EngineAddress, EngineClient, EngineUnavailable, FollowFailed, follow
-from matching.journal import JournalReader
+from matching.journal import JournalReader, leading
 from matching.protocol.codec import Answer
 from matching.protocol.commands import Credit, PlaceOrder
 from matching.protocol.events import Applied
@@ -72,8 +73,10 @@ class Valkey:
 class EngineHost:
     """A folder with journal and sockets, and the engine process that works in it."""
 
-    def __init__(self, segment_bytes: int = SEGMENT_BYTES) -> None:
+    def __init__(self, segment_bytes: int = SEGMENT_BYTES, *, lease_url: str = "") -> None:
         self._segment_bytes = segment_bytes
+        self._lease_url = lease_url
+        self._feed = self.node = ""
         # Not pytest's folder: a socket's path may not exceed 107 bytes.
         self.directory = Path(tempfile.mkdtemp(prefix="nexus-"))
         self.valkey = Valkey(self.directory)
@@ -86,9 +89,23 @@ class EngineHost:
         self._process: subprocess.Popen[bytes] | None = None
         self._log = self.directory / "engine.log"
 
+    def twin(self, node: str) -> "EngineHost":
+        """Return a host of the same folder for a second engine: either may stand by."""
+        twin = copy(self)
+        twin.node = node
+        twin._log = self.directory / f"{node}.log"
+        twin._process = None
+        self._feed = twin._feed = str(self.directory / "feed.sock")
+        return twin
+
     @property
     def journal(self) -> Path:
         return self.address.journal_dir
+
+    @property
+    def own_journal(self) -> Path:
+        """The journal of this engine, whoever leads."""
+        return self.journal / self.node
 
     @property
     def pid(self) -> int:
@@ -110,17 +127,44 @@ class EngineHost:
             "NEXUS_INSTANCE_ID": self.address.instance,
             "NEXUS_SEGMENT_BYTES": str(segment_bytes or self._segment_bytes),
             "NEXUS_CRASH_POINT": crash_point,
+            "NEXUS_NODE": self.node,
+            "NEXUS_ENGINE_FEED": self._feed,
+            "NEXUS_LEASE_URL": self._lease_url,
         }
 
     def start(self, crash_point: str = "") -> None:
         """Start the engine and wait until it answers."""
+        self.launch(crash_point)
+        wait_until(self._answers)
+
+    def launch(self, crash_point: str = "") -> None:
+        """Start the engine, whether it leads or stands by."""
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "matching", "run"],
                 env=self.environment(crash_point),
                 stderr=log,
             )
-        wait_until(self._answers)
+
+    def stand_by(self, crash_point: str = "") -> None:
+        """Start the engine beside one that leads, and wait until it holds everything."""
+        self.launch(crash_point)
+        wait_until(self.in_step)
+
+    def in_step(self) -> bool:
+        """Tell whether the leader says that a standby holds everything."""
+        assert self._process is not None
+        assert self._process.poll() is None, self.log
+        return self.status().standby
+
+    def signal(self, number: int) -> None:
+        """Send the engine a signal."""
+        os.kill(self.pid, number)
+
+    def kill(self) -> None:
+        """End the engine by SIGKILL and see that it has ended."""
+        self.signal(signal.SIGKILL)
+        assert self.wait() == -signal.SIGKILL
 
     def _answers(self) -> bool:
         assert self._process is not None
@@ -131,8 +175,8 @@ class EngineHost:
             return False
         return True
 
-    def client(self, timeout_s: float = 20) -> EngineClient:
-        return EngineClient(self.address.socket_path, timeout_s)
+    def client(self, timeout_s: float = 20, patience_s: float = 0) -> EngineClient:
+        return EngineClient(self.address.socket_path, timeout_s, patience_s)
 
     def open_market(self) -> None:
         """Open the market and give everybody means for any load."""
@@ -164,37 +208,42 @@ class EngineHost:
         self._process.terminate()
         return self.wait()
 
-    def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+    def run(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
         """Run another `python -m matching` to its end."""
         return subprocess.run(
             [sys.executable, "-m", "matching", *arguments],
-            env=self.environment(),
+            env={**self.environment(), **environment},
             capture_output=True,
             text=True,
             timeout=60,
             check=False,
         )
 
-    def replay(self, *arguments: str) -> Replayed:
+    def replay(self, *arguments: str, journal: Path | None = None) -> Replayed:
         """Replay in another process, from the journal alone unless told otherwise."""
-        done = self.run("replay", str(self.journal), "--json", *arguments)
+        done = self.run("replay", str(journal or self.journal), "--json", *arguments)
         assert done.returncode == 0, done.stderr
         return msgspec.json.decode(done.stdout, type=Replayed)
 
     def applied(self) -> list[Applied]:
         """Return what a replay of the journal in this process says."""
         engine = newest_engine(self.journal, at_most=0)
-        reader = JournalReader(self.journal, thorough=True)
+        reader = JournalReader(leading(self.journal), thorough=True)
         applied = []
         while (batch := reader.next_batch()) is not None:
             applied += [engine.apply(sequenced) for sequenced in batch]
         reader.close()
         return applied
 
-    def close(self) -> None:
+    def end(self) -> None:
+        """End the process, if there is one, in whatever state it is."""
         if self._process is not None:
-            self._process.send_signal(signal.SIGKILL)
+            self._process.kill()
             self._process.wait()
+            self._process = None
+
+    def close(self) -> None:
+        self.end()
         self.valkey.kill()
         shutil.rmtree(self.directory)
 
@@ -216,11 +265,20 @@ def flow(member: int, count: int) -> list[PlaceOrder]:
 
 
 class Load:
-    """Members who send pipelined orders from a thread each until done or the engine is gone."""
+    """Members who send pipelined orders from a thread each until done or the engine is gone.
+
+    They wait for the next engine as long as they are patient.
+    """
 
     def __init__(
-        self, host: EngineHost, per_member: int, members: Iterable[int] = (ALICE, BOB, CAROL)
+        self,
+        host: EngineHost,
+        per_member: int,
+        members: Iterable[int] = (ALICE, BOB, CAROL),
+        *,
+        patience_s: float = 0,
     ):
+        self._patience_s = patience_s
         self.orders = {member: flow(member, per_member) for member in members}
         self.answers: dict[int, list[Answer]] = {member: [] for member in self.orders}
         self._host = host
@@ -230,7 +288,7 @@ class Load:
         ]
 
     def _send(self, member: int) -> None:
-        client = self._host.client()
+        client = self._host.client(patience_s=self._patience_s)
         orders = self.orders[member]
         with suppress(EngineUnavailable):
             for start in range(0, len(orders), 20):

@@ -1,11 +1,8 @@
 """The sequencer: numbers without a gap, time that never goes back."""
 
 import socket
-import time
 import uuid
 from pathlib import Path
-
-import pytest
 
 from matching.engine import Engine
 from matching.journal import JournalReader, JournalWriter
@@ -14,27 +11,39 @@ from matching.protocol.codec import Request
 from matching.protocol.commands import CancelAll
 from matching.protocol.queries import GetBook
 from matching.runtime.connection import Connection
+from matching.runtime.lease import FileLease
 from matching.runtime.pipeline import Pipeline
 from matching.runtime.publisher import Publisher
+from matching.runtime.replication import Replication
 from matching.stream import Stream
 
 INSTANCE = str(uuid.UUID(int=1))
 
 
 def test_time_rises_and_sequence_counts_when_the_clock_goes_backwards(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path,
 ) -> None:
     journal = JournalWriter(
         tmp_path, INSTANCE, end=JournalReader(tmp_path), segment_bytes=SEGMENT_BYTES_MIN
     )
     stream = Stream("unix:///nowhere", INSTANCE)
-    pipeline = Pipeline(Engine(), journal, Publisher(stream, 1, 0, print), INSTANCE, 1)
+    lease = FileLease(tmp_path, "")
+    lease.take()
+    times = iter((1_000, 500, 1_001, 0, 60 * 10**9, 10**9))
+    pipeline = Pipeline(
+        Engine(),
+        journal,
+        Publisher(stream, 1, 0, print),
+        Replication(tmp_path, INSTANCE, lease, 0),
+        lease,
+        INSTANCE,
+        now_ns=lambda: next(times),
+    )
     ours, theirs = socket.socketpair()
     connection = Connection(ours)
-    for now in (1_000, 500, 1_001, 0, 60 * 10**9, 10**9):
-        monkeypatch.setattr(time, "time_ns", lambda now=now: now)
+    for _ in range(6):
         requests = [Request(1, CancelAll(1)), Request(2, GetBook(1)), Request(3, CancelAll(1))]
-        pipeline.process([(connection, requests)])
+        assert list(pipeline.process([(connection, requests)])) == []
     reader = JournalReader(tmp_path)
     records = []
     while (batch := reader.next_batch()) is not None:
@@ -49,3 +58,4 @@ def test_time_rises_and_sequence_counts_when_the_clock_goes_backwards(
         sock.close()
     reader.close()
     journal.close()
+    lease.release()

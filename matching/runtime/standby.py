@@ -1,0 +1,147 @@
+"""Standing by: an engine kept in step with the leader, until it leads itself.
+
+What must not live here: what a standby may conclude (`replication`), what a leader does (`run`).
+"""
+
+import secrets
+import select
+import threading
+import time
+from collections.abc import Iterable
+from time import monotonic
+
+import msgspec
+
+from matching.engine import Engine
+from matching.journal import JournalWriter, cut_behind
+from matching.protocol.codec import StreamEntry
+from matching.protocol.faults import crash_point
+from matching.runtime.addresses import connected
+from matching.runtime.feed import Channel, from_leader_decode
+from matching.runtime.lease import Lease, LeaseHeld, NotInSync
+from matching.runtime.log import log
+from matching.runtime.recovery import recover
+from matching.runtime.replication import FeedRefused, MustCut, Standby
+from matching.runtime.settings import Settings
+
+# A leader that says nothing for so long may have lost its lease; its connection's end says it.
+SILENCE_S = 1.0
+RETRY_S = 0.02
+REFUSED_RETRY_S = 1.0
+ALIVE_WAIT_S = 0.1
+
+
+class JournalParted(Exception):
+    """The journal is not the beginning of the leader's: it is of another life of this instance."""
+
+
+class Hot(msgspec.Struct, frozen=True):
+    """An engine that leads from now on, at its journal's end, and what the stream may lack."""
+
+    engine: Engine
+    journal: JournalWriter
+    unpublished: Iterable[StreamEntry]
+
+
+def stand_by(settings: Settings, lease: Lease, stopping: threading.Event) -> Hot | None:
+    """Keep in step until this engine has taken the lease, or is stopped (None).
+
+    Raises `JournalParted`, `JournalDamaged`, `OtherInstance`, and `JournalUnwritable` or `OSError`
+    when its own journal cannot be written.
+    """
+    cut = False
+    while True:
+        standby = _standby(settings)
+        try:
+            leads = _Watch(settings, lease, standby, stopping).keep()
+        except MustCut as must:
+            standby.journal.close()
+            if cut:
+                where = f"{settings.own_journal} at sequence {standby.engine.sequence}"
+                raise JournalParted(f"{where} is not the leader's: move the folder away") from must
+            log("journal_cut", why=str(must))
+            cut_behind(settings.own_journal, standby.first_sequence - 1)
+            cut = True
+            continue
+        if leads:
+            return Hot(standby.engine, standby.journal, standby.unpublished)
+        standby.journal.close()
+        return None
+
+
+def _standby(settings: Settings) -> Standby:
+    recovered = recover(settings.own_journal, settings.instance, None)
+    journal = JournalWriter(
+        settings.own_journal,
+        settings.instance,
+        end=recovered.end,
+        segment_bytes=settings.segment_bytes,
+    )
+    recovered.end.close()
+    return Standby(
+        settings.own_journal, settings.instance, settings.node, recovered.engine, journal
+    )
+
+
+class _Watch:
+    """The connection to the leader, made again as often as it ends."""
+
+    def __init__(
+        self, settings: Settings, lease: Lease, standby: Standby, stopping: threading.Event
+    ) -> None:
+        self._peer = settings.peer
+        self._lease = lease
+        self._standby = standby
+        self._stopping = stopping
+        self._said = ""
+
+    def keep(self) -> bool:
+        """Return true when this engine leads, false when it was stopped. Raises `MustCut`."""
+        while not self._stopping.is_set():
+            if self._leads():
+                return True
+            try:
+                channel = Channel(connected(self._peer), from_leader_decode)
+            except OSError:
+                time.sleep(RETRY_S)
+                continue
+            try:
+                if self._listen(channel):
+                    return True
+            except FeedRefused as refused:
+                self._say(str(refused))
+                time.sleep(REFUSED_RETRY_S)
+            finally:
+                channel.sock.close()
+        return False
+
+    def _listen(self, channel: Channel) -> bool:
+        """Take what the leader sends, until the connection ends; true when this engine leads."""
+        channel.send(self._standby.join(secrets.randbits(63)))
+        log("standing_by", sequence=self._standby.engine.sequence)
+        heard_at = monotonic()
+        while not channel.closing and not self._stopping.is_set():
+            if select.select([channel.sock], [], [], ALIVE_WAIT_S)[0]:
+                heard_at = monotonic()
+                for message in channel.receive():
+                    self._standby.receive(message, channel.send)
+            elif monotonic() - heard_at > SILENCE_S and self._leads():
+                return True
+        return False
+
+    def _leads(self) -> bool:
+        try:
+            self._lease.take()
+        except LeaseHeld:
+            return False
+        except NotInSync as refusal:
+            self._say(str(refusal))
+            return False
+        crash_point("standby.after_lease")
+        return True
+
+    def _say(self, why: str) -> None:
+        """Log a reason once, not at every attempt."""
+        if why != self._said:
+            log("not_taking_over", why=why)
+        self._said = why
