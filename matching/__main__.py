@@ -1,4 +1,4 @@
-"""`python -m matching`: run the engine, replay a journal, write snapshots, ask who is alive."""
+"""`python -m matching`: run the engine, replay a journal, explain an order, write snapshots."""
 
 import argparse
 import sys
@@ -39,6 +39,10 @@ def main() -> int:
     replaying.add_argument("journal", type=Path)
     replaying.add_argument("--snapshot", action="store_true", help="begin at the newest snapshot")
     replaying.add_argument("--json", action="store_true", help="for machines")
+    explaining = commands.add_parser("explain", help="tell the life of one order from the journal")
+    explaining.add_argument("order", help="order id, or ACCOUNT:CLIENT_ORDER_ID")
+    explaining.add_argument("--journal", type=Path, help="instead of NEXUS_JOURNAL")
+    explaining.add_argument("--json", action="store_true", help="for machines")
     commands.add_parser("snapshot", help="write one snapshot of the journal's end")
     keeping = commands.add_parser("snapshots", help="keep writing snapshots until SIGTERM")
     keeping.add_argument("--every-commands", type=int, default=100_000)
@@ -49,7 +53,10 @@ def main() -> int:
             case "run":
                 run(settings())
             case "replay":
-                _replay(arguments.journal, arguments.snapshot, arguments.json)
+                _replay(leading(arguments.journal).resolve(), arguments.snapshot, arguments.json)
+            case "explain":
+                journal = arguments.journal or settings().journal_dir
+                _explain(leading(journal).resolve(), arguments.order, arguments.json)
             case "snapshot":
                 where = settings()
                 path = take_snapshot(leading(where.journal_dir), where.instance)
@@ -69,13 +76,25 @@ def _replay(journal_dir: Path, from_snapshot: bool, as_json: bool) -> None:
     # Loaded here: the engine process does without what draws tables.
     from matching.runtime.console import progress_shown, replay_show
 
-    journal_dir = leading(journal_dir).resolve()
     with progress_shown(journal_dir) as progress:
         replayed = replay(journal_dir, from_snapshot=from_snapshot, progress=progress)
     if as_json:
         print(msgspec.json.encode(replayed).decode())
     else:
         replay_show(replayed)
+
+
+def _explain(journal_dir: Path, order: str, as_json: bool) -> None:
+    from matching.runtime.console import life_show, progress_shown
+    from matching.runtime.explain import explain
+
+    with progress_shown(journal_dir) as progress:
+        lives = explain(journal_dir, order, progress)
+    if as_json:
+        print(msgspec.json.encode(lives).decode())
+        return
+    for life in lives:
+        life_show(life)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """Replay by another process: proof that the journal alone gives the engine's state."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from itertools import accumulate
 from pathlib import Path
 
@@ -10,6 +10,7 @@ import msgspec
 from matching.engine import Engine
 from matching.journal import JournalReader
 from matching.journal.format import segments
+from matching.protocol.commands import Sequenced
 from matching.protocol.events import AnyEvent, Refused
 from matching.snapshot import newest_engine, write_snapshot
 
@@ -46,10 +47,6 @@ def replay(
     `progress` is told, batch by batch, how many bytes of all segments lie behind. Raises
     `LookupError` without any journal, `JournalDamaged`, `OtherInstance`, `AssertionError`.
     """
-    sizes = journal_bytes(journal_dir)
-    # A segment that the writer adds meanwhile counts as beyond them all.
-    before = dict(zip(sizes, accumulate(sizes.values(), initial=0), strict=False))
-    whole = sum(sizes.values())
     engine = newest_engine(journal_dir) if from_snapshot else Engine()
     start = engine.sequence
     reader = JournalReader(journal_dir, after_sequence=start, thorough=True)
@@ -57,13 +54,12 @@ def replay(
     events: Counter[str] = Counter()
     refusals: Counter[str] = Counter()
     read: dict[Path, int] = {}
-    while (batch := reader.next_batch()) is not None:
+    for batch in batches(journal_dir, reader, progress):
         assert reader.segment is not None
         commands.update(type(sequenced.command).__name__ for sequenced in batch)
         for sequenced in batch:
             _count(engine.apply(sequenced).events, events, refusals)
         read[reader.segment] = read.get(reader.segment, 0) + 1
-        progress(before.get(reader.segment, whole) + reader.offset)
     reader.close()
     engine._check()
     return Replayed(
@@ -80,6 +76,20 @@ def replay(
         refusals=_by_name(refusals),
         state_hash=engine.state_hash(),
     )
+
+
+def batches(
+    journal_dir: Path, reader: JournalReader, progress: Callable[[int], None]
+) -> Iterator[list[Sequenced]]:
+    """Yield what a reader finds, and tell how many bytes lie behind. Raises as `replay`."""
+    sizes = journal_bytes(journal_dir)
+    # A segment that the writer adds meanwhile counts as beyond them all.
+    before = dict(zip(sizes, accumulate(sizes.values(), initial=0), strict=False))
+    whole = sum(sizes.values())
+    while (batch := reader.next_batch()) is not None:
+        yield batch
+        assert reader.segment is not None
+        progress(before.get(reader.segment, whole) + reader.offset)
 
 
 def journal_bytes(journal_dir: Path) -> dict[Path, int]:
