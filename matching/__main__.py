@@ -8,6 +8,7 @@ import msgspec
 
 from matching.client.heartbeat import process_alive
 from matching.journal import JournalDamaged, JournalUnwritable, OtherInstance, leading
+from matching.runtime.handover import NotHandedOver, hand_over
 from matching.runtime.lease import LeaseHeld, LeaseLost, NotInSync
 from matching.runtime.publisher import Fenced
 from matching.runtime.replay import replay, take_snapshot
@@ -23,6 +24,7 @@ REFUSALS = (
     OtherInstance,
     LeaseHeld,
     LeaseLost,
+    NotHandedOver,
     NotInSync,
     Fenced,
     LookupError,
@@ -43,6 +45,7 @@ def main() -> int:
     explaining.add_argument("order", help="order id, or ACCOUNT:CLIENT_ORDER_ID")
     explaining.add_argument("--journal", type=Path, help="instead of NEXUS_JOURNAL")
     explaining.add_argument("--json", action="store_true", help="for machines")
+    commands.add_parser("handover", help="let the standby lead; no client notices")
     commands.add_parser("snapshot", help="write one snapshot of the journal's end")
     keeping = commands.add_parser("snapshots", help="keep writing snapshots until SIGTERM")
     keeping.add_argument("--every-commands", type=int, default=100_000)
@@ -57,6 +60,8 @@ def main() -> int:
             case "explain":
                 journal = arguments.journal or settings().journal_dir
                 _explain(leading(journal).resolve(), arguments.order, arguments.json)
+            case "handover":
+                print(f"{hand_over(settings().peer) or 'the engine without a name'} leads")
             case "snapshot":
                 where = settings()
                 path = take_snapshot(leading(where.journal_dir), where.instance)

@@ -30,6 +30,10 @@ STANDBY_POINTS = (
     "standby.after_lease",
     "standby.before_listening",
 )
+HANDOVER_POINTS = (
+    "handover.half_given",
+    "handover.sockets_taken",
+)
 FOLLOWER_POINTS = (
     "projector.before_commit",
     "projector.after_commit",
@@ -60,6 +64,7 @@ CRASH_POINTS = (
     *ENGINE_POINTS,
     *REPLICATION_POINTS,
     *STANDBY_POINTS,
+    *HANDOVER_POINTS,
     *FOLLOWER_POINTS,
     *SETTLER_POINTS,
     *BODY_POINTS,

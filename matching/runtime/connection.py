@@ -31,22 +31,27 @@ _lenient_decode = msgspec.msgpack.Decoder(tuple[int, msgspec.Raw]).decode
 class Connection:
     """Buffers of one client; `closing` says why it must be dropped, once it must."""
 
-    def __init__(self, sock: socket.socket) -> None:
+    def __init__(self, sock: socket.socket, received: bytes = b"", unsent: bytes = b"") -> None:
         sock.setblocking(False)
         self.sock = sock
         self.closing = ""
-        # A whole frame (or the head of one that is too large) has been received.
-        self.has_frame = False
         # The selector's mask of what is waited for on the socket.
         self.awaited = 0
         self.progress_at = monotonic()
-        self._received = bytearray()
-        self._unsent = bytearray()
+        self._received = bytearray(received)
+        self._unsent = bytearray(unsent)
+        # A whole frame (or the head of one that is too large) has been received.
+        self.has_frame = self._frame_waits()
 
     @property
     def unsent(self) -> int:
         """Bytes of answers that the client has not taken yet."""
         return len(self._unsent)
+
+    @property
+    def buffers(self) -> tuple[bytes, bytes]:
+        """What was received and not taken, and what was answered and not sent."""
+        return bytes(self._received), bytes(self._unsent)
 
     @property
     def takes_requests(self) -> bool:

@@ -5,17 +5,25 @@ What must not live here: what the messages mean.
 
 import selectors
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from time import monotonic
-from typing import Any
-
-import msgspec
+from typing import Any, TypeAlias
 
 from matching.protocol.codec import FRAME_HEADER, Undecodable, encode, frame
+from matching.protocol.faults import crash_point
 from matching.runtime.addresses import Listening
 from matching.runtime.log import log
-from matching.runtime.replication import FromLeader, FromStandby, Replication
+from matching.runtime.messages import (
+    Denied,
+    Given,
+    Handed,
+    HandOver,
+    Taken,
+    Yours,
+    from_standby_decode,
+)
+from matching.runtime.replication import Replication
 
 # A whole segment, which bounds a batch, and what its message has around it.
 MESSAGE_BYTES_MAX = 1 << 30
@@ -23,18 +31,26 @@ READ_BYTES = 1 << 18
 # How long the market waits for a standby that does not acknowledge, and how often it hears of us.
 ACKNOWLEDGED_WITHIN_S = 0.5
 ALIVE_EVERY_S = 0.1
+# Sockets beside one message (the kernel takes 253), and how long the market waits while they go.
+SOCKETS_MAX = 200
+HANDED_WITHIN_S = 1.0
 _READ, _WRITE = selectors.EVENT_READ, selectors.EVENT_WRITE
 
-from_standby_decode = msgspec.msgpack.Decoder(FromStandby).decode
-from_leader_decode = msgspec.msgpack.Decoder(FromLeader).decode
+
+Client: TypeAlias = tuple[socket.socket, bytes, bytes]
+"""A client's socket, what it sent that nobody has read, and what it has not taken yet."""
 
 
 class Channel:
     """Messages over one non-blocking socket; `closing` says why it must end, once it must."""
 
-    def __init__(self, sock: socket.socket, decode: Callable[[bytes], Any]) -> None:
+    def __init__(
+        self, sock: socket.socket, decode: Callable[[bytes], Any], *, takes_sockets: bool = False
+    ) -> None:
         sock.setblocking(False)
         self.sock = sock
+        self.passed: list[int] = []  # descriptors of the sockets passed, in their order
+        self._takes_sockets = takes_sockets and sock.family == socket.AF_UNIX
         self.closing = ""
         self._decode = decode
         self._received = bytearray()
@@ -63,7 +79,7 @@ class Channel:
     def receive(self) -> list[Any]:
         """Return the messages that are here, whole."""
         try:
-            data = self.sock.recv(READ_BYTES)
+            data = self._recv()
             self.closing = self.closing or ("" if data else "the other side closed")
             self._received += data
         except BlockingIOError:
@@ -88,6 +104,27 @@ class Channel:
         del received[:offset]
         return messages
 
+    def pass_sockets(self, message: object, sockets: Sequence[socket.socket]) -> None:
+        """Send a message with sockets beside it, waiting a bounded time until it is taken."""
+        data = frame(encode(message))
+        self.sock.settimeout(HANDED_WITHIN_S)
+        try:
+            self.sock.sendall(self._unsent)
+            self._unsent.clear()
+            sent = socket.send_fds(self.sock, [data], [sock.fileno() for sock in sockets])
+            self.sock.sendall(data[sent:])
+        except OSError as error:
+            self.closing = str(error)
+        finally:
+            self.sock.setblocking(False)
+
+    def _recv(self) -> bytes:
+        if not self._takes_sockets:
+            return self.sock.recv(READ_BYTES)
+        data, passed, _, _ = socket.recv_fds(self.sock, READ_BYTES, SOCKETS_MAX)
+        self.passed += passed
+        return data
+
 
 class Feed:
     """The leader's end, with a selector of its own, so that the standby can be waited for alone."""
@@ -97,6 +134,9 @@ class Feed:
         self._selector = selectors.DefaultSelector()
         self._channels: dict[Channel, int] = {}
         self._alive_at = 0.0
+        self._taken = False
+        self._asking: Channel | None = None
+        self._passes_sockets = "/" in address
         self._listening = Listening(address)
         self._selector.register(self._listening.sock, _READ, self._accept)
 
@@ -132,6 +172,51 @@ class Feed:
         self._replication.turn()
         self._watch()
 
+    @property
+    def asked_to_hand_over(self) -> bool:
+        """Tell whether somebody waits for a hand-over."""
+        return self._asking is not None
+
+    def hand_over(self, clients: Sequence[Client], sequence: int) -> bool | None:
+        """Give the clients' sockets to the standby; true once it has them all and will lead.
+
+        None where sockets cannot travel: then the clients must be let go. False when there is no
+        standby in step, or it does not take them in time: this engine leads on.
+        """
+        asking, self._asking = self._asking, None
+        assert asking is not None
+        standby = next(
+            (each for each in self._channels if self._replication.feeds(each.send)), None
+        )
+        name = self._replication.standby
+        if standby is None or name is None:
+            asking.send(Denied(0, 0, "no standby holds everything; start one and ask again"))
+            return False
+        handed = self._give(standby, clients, sequence) if self._passes_sockets else None
+        if handed is False:
+            self._replication.lose("it did not take the sockets")
+            standby.closing = "hand-over failed"
+            asking.send(Denied(0, 0, f"{name!r} did not take the sockets; this engine leads on"))
+        else:
+            log("handed_over", standby=name, sequence=sequence, clients=len(clients))
+            asking.send(Handed(0, name))
+        return handed
+
+    def _give(self, standby: Channel, clients: Sequence[Client], sequence: int) -> bool:
+        session, epoch = self._replication.session, self._replication.epoch
+        for start in range(0, len(clients), SOCKETS_MAX):
+            part = clients[start : start + SOCKETS_MAX]
+            buffers = tuple([(received, unsent) for _, received, unsent in part])
+            standby.pass_sockets(Given(session, epoch, buffers), [sock for sock, _, _ in part])
+            crash_point("handover.half_given")
+        standby.send(Yours(session, epoch, sequence))
+        self._taken = False
+        until = monotonic() + HANDED_WITHIN_S
+        while not self._taken and not standby.closing and monotonic() < until:
+            self._watch()
+            self.handle(until - monotonic())
+        return self._taken
+
     def close(self) -> None:
         """Close every socket."""
         for channel in self._channels:
@@ -154,7 +239,13 @@ class Feed:
             channel.flush()
         if mask & _READ:
             for message in channel.receive():
-                self._replication.receive(message, channel.send)
+                match message:
+                    case HandOver():
+                        self._asking = channel
+                    case Taken():
+                        self._taken = self._replication.feeds(channel.send)
+                    case _:
+                        self._replication.receive(message, channel.send)
 
     def _watch(self) -> None:
         """Wait for what each channel waits for; close those that ended."""

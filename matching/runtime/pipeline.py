@@ -47,6 +47,11 @@ class Pipeline:
         self._writable = True
 
     @property
+    def sequence(self) -> int:
+        """The last sequence applied."""
+        return self._engine.sequence
+
+    @property
     def published_sequence(self) -> int:
         """The last sequence that the stream holds."""
         return self._publisher.published_sequence

@@ -11,9 +11,6 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from hashlib import sha256
 from pathlib import Path
-from typing import TypeAlias
-
-import msgspec
 
 from matching.engine import Engine
 from matching.journal import JournalDamaged, JournalReader, JournalWriter, last_batch
@@ -22,64 +19,21 @@ from matching.protocol.codec import StreamEntry
 from matching.protocol.faults import crash_point
 from matching.runtime.lease import Lease
 from matching.runtime.log import log
+from matching.runtime.messages import (
+    Alive,
+    Batch,
+    Cut,
+    Denied,
+    Fed,
+    FromStandby,
+    Held,
+    Join,
+)
 from matching.runtime.recovery import REPUBLISHED_MAX
 
 # What a standby that catches up may be sent ahead of its acknowledgements, and in one go.
 AHEAD_BYTES_MAX = 4 << 20
 TURN_BYTES_MAX = 1 << 20
-
-
-class Message(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """Base of all messages; `session` is the standby's number for one attempt to keep in step."""
-
-    session: int
-
-
-class Join(Message, frozen=True, tag=1):
-    """A standby's journal ends with the batch of these numbers and SHA-256; 0 without any."""
-
-    instance: str
-    node: str
-    first_sequence: int
-    last_sequence: int
-    digest: bytes
-
-
-class Held(Message, frozen=True, tag=2):
-    """Everything up to this sequence is durable with the standby."""
-
-    sequence: int
-
-
-class Batch(Message, frozen=True, tag=3):
-    """A batch as it stands in the journal."""
-
-    epoch: int
-    data: bytes
-
-
-class Alive(Message, frozen=True, tag=4):
-    """The leader lives; what the stream holds, the standby need not keep for publishing."""
-
-    epoch: int
-    published_sequence: int
-
-
-class Cut(Message, frozen=True, tag=5):
-    """The leader's journal has another batch, or none, in place of the standby's last."""
-
-    epoch: int
-
-
-class Denied(Message, frozen=True, tag=6):
-    """The leader does not feed this engine."""
-
-    epoch: int
-    why: str
-
-
-FromStandby: TypeAlias = Join | Held
-FromLeader: TypeAlias = Batch | Alive | Cut | Denied
 
 
 class MustCut(Exception):
@@ -93,7 +47,7 @@ class FeedRefused(Exception):
 class _Link:
     """The standby as the leader knows it; in step once all that is in the journal was sent."""
 
-    def __init__(self, join: Join, send: Callable[[FromLeader], None]) -> None:
+    def __init__(self, join: Join, send: Callable[[Fed], None]) -> None:
         self.session = join.session
         self.node = join.node
         self.send = send
@@ -122,6 +76,16 @@ class Replication:
         return self.holders[1] if len(self.holders) > 1 else None
 
     @property
+    def epoch(self) -> int:
+        """The epoch that this engine leads under."""
+        return self._lease.epoch
+
+    @property
+    def session(self) -> int:
+        """The standby's number for this attempt of its, 0 without a standby."""
+        return self._link.session if self._link is not None else 0
+
+    @property
     def waits(self) -> bool:
         """Tell whether the batch offered last waits for the standby's acknowledgement."""
         link = self._link
@@ -133,12 +97,12 @@ class Replication:
         link = self._link
         return link is not None and not link.in_step and _bytes(link) < AHEAD_BYTES_MAX
 
-    def receive(self, message: FromStandby, send: Callable[[FromLeader], None]) -> None:
+    def receive(self, message: FromStandby, send: Callable[[Fed], None]) -> None:
         """Take a standby's message; answers go by `send`, which must not raise."""
         link = self._link
         if isinstance(message, Join):
             self._join(message, send)
-        elif link is not None and link.session == message.session:
+        elif isinstance(message, Held) and link is not None and link.session == message.session:
             link.held = max(link.held, message.sequence)
             while link.ahead and link.ahead[0][0] <= link.held:
                 link.ahead.popleft()
@@ -195,7 +159,12 @@ class Replication:
         """Note the end of the leader's own journal."""
         self.sequence = last_sequence
 
-    def closed(self, send: Callable[[FromLeader], None]) -> None:
+    def feeds(self, send: Callable[[Fed], None]) -> bool:
+        """Tell whether the standby is the one that this sends to, and holds everything."""
+        link = self._link
+        return link is not None and link.send == send and link.node == self.standby
+
+    def closed(self, send: Callable[[Fed], None]) -> None:
         """Give the standby up whose connection ended, if it is this one's."""
         if self._link is not None and self._link.send == send:
             self.lose("its connection ended")
@@ -220,7 +189,7 @@ class Replication:
         crash_point("replication.after_record")
         log("holders_recorded", holders=holders, sequence=self.sequence)
 
-    def _join(self, join: Join, send: Callable[[FromLeader], None]) -> None:
+    def _join(self, join: Join, send: Callable[[Fed], None]) -> None:
         epoch = self._lease.epoch
         if join.instance != self._instance:
             why = f"instance {join.instance} asks for the journal of {self._instance}"
@@ -291,7 +260,7 @@ class Standby:
         digest = sha256(self._last).digest()
         return Join(session, self._instance, self._node, first, last, digest)
 
-    def receive(self, message: FromLeader, send: Callable[[FromStandby], None]) -> None:
+    def receive(self, message: Fed, send: Callable[[FromStandby], None]) -> None:
         """Take the leader's message: write and sync a batch, acknowledge it, apply it.
 
         Raises `MustCut`, `FeedRefused`, `JournalUnwritable` and `OSError` of its own journal.

@@ -54,7 +54,6 @@ def run(settings: Settings) -> None:
             log("stopped")
             return
     _lead(settings, lease, hot, stopping)
-    lease.release()
     os.close(writer)
 
 
@@ -70,7 +69,7 @@ def _lead(settings: Settings, lease: Lease, hot: Hot | None, stopping: threading
     pipeline = Pipeline(engine, hot.journal, publisher, replication, lease, settings.instance)
     feed = Feed(settings.feed, replication) if settings.feed else None
     crash_point("standby.before_listening")
-    server = Server(settings.socket_path, pipeline, hot.journal.batch_bytes_max, feed)
+    server = Server(settings.socket_path, pipeline, hot.journal.batch_bytes_max, feed, hot.handed)
     _stop_by_signal(server.stop)
     if stopping.is_set():
         server.stop()
@@ -81,8 +80,14 @@ def _lead(settings: Settings, lease: Lease, hot: Hot | None, stopping: threading
     gc.set_threshold(COLLECTED_AT)
     log("ready", epoch=lease.epoch, sequence=engine.sequence, socket=str(settings.socket_path))
     server.serve()
+    if server.handed_over:
+        # What the stream lacks, the next leader publishes, which fences this one.
+        lease.release()
+        log("stopped", sequence=engine.sequence)
+        return
     publisher.close(PUBLISHER_CLOSE_S)
     hot.journal.close()
+    lease.release()
     log("stopped", sequence=engine.sequence)
     if publisher.fenced is not None:
         raise publisher.fenced
@@ -105,13 +110,13 @@ def _proved(settings: Settings, hot: Hot, published: int | None) -> Hot:
     """Return an engine that stood by, with what the stream lacks. Raises `JournalDamaged`."""
     sequence = hot.engine.sequence
     if published is None:
-        return Hot(hot.engine, hot.journal, ())
+        return Hot(hot.engine, hot.journal, (), hot.handed)
     if sequence < published:
         what = f"the journal ends here, but sequence {published} was reached"
         path = segment_path(settings.own_journal, sequence + 1)
         raise JournalDamaged(path, 0, sequence + 1, what)
     lacking = [entry for entry in hot.unpublished if entry.last_sequence > published]
-    return Hot(hot.engine, hot.journal, lacking)
+    return Hot(hot.engine, hot.journal, lacking, hot.handed)
 
 
 def point_leader(journal_dir: Path, node: str) -> None:

@@ -2,13 +2,14 @@
 
 import selectors
 import socket
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from time import monotonic
 
 from matching.runtime.addresses import Listening
 from matching.runtime.connection import CLIENT_CLOSED, Connection
-from matching.runtime.feed import ACKNOWLEDGED_WITHIN_S, ALIVE_EVERY_S, Feed
+from matching.runtime.feed import ACKNOWLEDGED_WITHIN_S, ALIVE_EVERY_S, Client, Feed
 from matching.runtime.log import log
 from matching.runtime.pipeline import COMMANDS_MAX, Asked, Pipeline
 
@@ -28,8 +29,14 @@ class Server:
     """One thread, one selector; a client that misbehaves loses its own connection only."""
 
     def __init__(
-        self, socket_path: Path, pipeline: Pipeline, batch_bytes_max: int, feed: Feed | None = None
+        self,
+        socket_path: Path,
+        pipeline: Pipeline,
+        batch_bytes_max: int,
+        feed: Feed | None = None,
+        handed: Sequence[Client] = (),
     ) -> None:
+        self.handed_over = False
         self._pipeline = pipeline
         self._batch_bytes_max = batch_bytes_max
         self._selector = selectors.DefaultSelector()
@@ -43,22 +50,37 @@ class Server:
         self._feed = feed
         if feed is not None:
             self._selector.register(feed, _READ, lambda mask: feed.handle())
-        self._listening = Listening(str(socket_path))
+        self._listening = Listening(str(socket_path), handed[0][0] if handed else None)
         self._selector.register(self._listening.sock, _READ, self._accept)
+        for sock, received, unsent in handed[1:]:
+            self._add(Connection(sock, received, unsent))
 
     def serve(self) -> None:
         """Serve until stopped; then answer what has been received and close."""
         ticked_at = monotonic()
-        while not self._stopping:
+        while not self._stopping and not self.handed_over:
             for key, mask in self._selector.select(self._pause_s()):
                 key.data(mask)
             self._process()
             if self._feed is not None:
                 self._feed.turn(self._pipeline.published_sequence)
+                if self._feed.asked_to_hand_over:
+                    self._hand_over(self._feed)
             if monotonic() - ticked_at > TICK_S:
                 ticked_at = monotonic()
                 self._drop_stalled()
-        self._drain()
+        if not self.handed_over:
+            self._drain()
+        if self._feed is not None:
+            self._feed.close()
+
+    def _hand_over(self, feed: Feed) -> None:
+        """Let the standby serve the clients, who notice nothing, or let them go to it."""
+        clients = [(self._listening.sock, b"", b"")]
+        clients += [(each.sock, *each.buffers) for each in self._connections.values()]
+        handed = feed.hand_over(clients, self._pipeline.sequence)
+        self.handed_over = handed is True
+        self._stopping = self._stopping or handed is None
 
     def _pause_s(self) -> float:
         """Return how long nothing need be done unless a socket is ready."""
@@ -87,10 +109,13 @@ class Server:
             log("connection_refused", connections=len(self._connections))
             sock.close()
             return
-        connection = Connection(sock)
-        self._connections[sock.fileno()] = connection
-        self._selector.register(sock, _READ, partial(self._handle, connection))
+        self._add(Connection(sock))
+
+    def _add(self, connection: Connection) -> None:
+        self._connections[connection.sock.fileno()] = connection
+        self._selector.register(connection.sock, _READ, partial(self._handle, connection))
         connection.awaited = _READ
+        self._attend(connection)
 
     def _handle(self, connection: Connection, mask: int) -> None:
         if mask & _WRITE:
@@ -175,5 +200,3 @@ class Server:
             connection.closing = CLIENT_CLOSED
             self._drop(connection)
         self._selector.close()
-        if self._feed is not None:
-            self._feed.close()

@@ -3,11 +3,13 @@
 What must not live here: what a standby may conclude (`replication`), what a leader does (`run`).
 """
 
+import os
 import secrets
 import select
+import socket
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from time import monotonic
 
 import msgspec
@@ -17,9 +19,10 @@ from matching.journal import JournalWriter, cut_behind
 from matching.protocol.codec import StreamEntry
 from matching.protocol.faults import crash_point
 from matching.runtime.addresses import connected
-from matching.runtime.feed import Channel, from_leader_decode
+from matching.runtime.feed import Channel, Client
 from matching.runtime.lease import Lease, LeaseHeld, NotInSync
 from matching.runtime.log import log
+from matching.runtime.messages import Given, Taken, Yours, from_leader_decode
 from matching.runtime.recovery import recover
 from matching.runtime.replication import FeedRefused, MustCut, Standby
 from matching.runtime.settings import Settings
@@ -29,6 +32,9 @@ SILENCE_S = 1.0
 RETRY_S = 0.02
 REFUSED_RETRY_S = 1.0
 ALIVE_WAIT_S = 0.1
+# The leader that hands over has at most so long to let the lease go.
+LEASE_WITHIN_S = 3.0
+HANDED_RETRY_S = 0.001
 
 
 class JournalParted(Exception):
@@ -41,6 +47,7 @@ class Hot(msgspec.Struct, frozen=True):
     engine: Engine
     journal: JournalWriter
     unpublished: Iterable[StreamEntry]
+    handed: Sequence[Client] = ()
 
 
 def stand_by(settings: Settings, lease: Lease, stopping: threading.Event) -> Hot | None:
@@ -53,7 +60,8 @@ def stand_by(settings: Settings, lease: Lease, stopping: threading.Event) -> Hot
     while True:
         standby = _standby(settings)
         try:
-            leads = _Watch(settings, lease, standby, stopping).keep()
+            watch = _Watch(settings, lease, standby, stopping)
+            leads = watch.keep()
         except MustCut as must:
             standby.journal.close()
             if cut:
@@ -64,7 +72,7 @@ def stand_by(settings: Settings, lease: Lease, stopping: threading.Event) -> Hot
             cut = True
             continue
         if leads:
-            return Hot(standby.engine, standby.journal, standby.unpublished)
+            return Hot(standby.engine, standby.journal, standby.unpublished, watch.handed)
         standby.journal.close()
         return None
 
@@ -94,6 +102,7 @@ class _Watch:
         self._standby = standby
         self._stopping = stopping
         self._said = ""
+        self.handed: list[Client] = []
 
     def keep(self) -> bool:
         """Return true when this engine leads, false when it was stopped. Raises `MustCut`."""
@@ -101,7 +110,8 @@ class _Watch:
             if self._leads():
                 return True
             try:
-                channel = Channel(connected(self._peer), from_leader_decode)
+                sock = connected(self._peer)
+                channel = Channel(sock, from_leader_decode, takes_sockets=True)
             except OSError:
                 time.sleep(RETRY_S)
                 continue
@@ -113,6 +123,7 @@ class _Watch:
                 time.sleep(REFUSED_RETRY_S)
             finally:
                 channel.sock.close()
+            self._let_go(channel)
         return False
 
     def _listen(self, channel: Channel) -> bool:
@@ -124,10 +135,45 @@ class _Watch:
             if select.select([channel.sock], [], [], ALIVE_WAIT_S)[0]:
                 heard_at = monotonic()
                 for message in channel.receive():
-                    self._standby.receive(message, channel.send)
+                    match message:
+                        case Given():
+                            self._keep(channel, message)
+                        case Yours():
+                            return self._take_over(channel, message)
+                        case _:
+                            self._standby.receive(message, channel.send)
             elif monotonic() - heard_at > SILENCE_S and self._leads():
                 return True
         return False
+
+    def _keep(self, channel: Channel, given: Given) -> None:
+        """Keep the sockets that came beside a message, unread until this engine leads."""
+        passed = channel.passed[: len(given.buffers)]
+        del channel.passed[: len(given.buffers)]
+        for number, (received, unsent) in zip(passed, given.buffers, strict=True):
+            self.handed.append((socket.socket(fileno=number), received, unsent))
+
+    def _take_over(self, channel: Channel, yours: Yours) -> bool:
+        """Take the lease as soon as the leader lets it go, and the clients with it."""
+        sequence = self._standby.engine.sequence
+        if sequence != yours.sequence:
+            raise FeedRefused(f"the leader hands over at {yours.sequence}, here is {sequence}")
+        crash_point("handover.sockets_taken")
+        channel.send(Taken(yours.session))
+        until = monotonic() + LEASE_WITHIN_S
+        while monotonic() < until:
+            if self._leads():
+                return True
+            time.sleep(HANDED_RETRY_S)
+        return False
+
+    def _let_go(self, channel: Channel) -> None:
+        """Close the sockets of a hand-over that did not come about; the leader has them too."""
+        for sock, _, _ in self.handed:
+            sock.close()
+        for number in channel.passed:
+            os.close(number)
+        self.handed = []
 
     def _leads(self) -> bool:
         try:

@@ -76,7 +76,7 @@ class EngineHost:
     def __init__(self, segment_bytes: int = SEGMENT_BYTES, *, lease_url: str = "") -> None:
         self._segment_bytes = segment_bytes
         self._lease_url = lease_url
-        self._feed = self.node = ""
+        self.feed = self.node = ""
         # Not pytest's folder: a socket's path may not exceed 107 bytes.
         self.directory = Path(tempfile.mkdtemp(prefix="nexus-"))
         self.valkey = Valkey(self.directory)
@@ -95,7 +95,7 @@ class EngineHost:
         twin.node = node
         twin._log = self.directory / f"{node}.log"
         twin._process = None
-        self._feed = twin._feed = str(self.directory / "feed.sock")
+        self.feed = twin.feed = str(self.directory / "feed.sock")
         return twin
 
     @property
@@ -128,7 +128,7 @@ class EngineHost:
             "NEXUS_SEGMENT_BYTES": str(segment_bytes or self._segment_bytes),
             "NEXUS_CRASH_POINT": crash_point,
             "NEXUS_NODE": self.node,
-            "NEXUS_ENGINE_FEED": self._feed,
+            "NEXUS_ENGINE_FEED": self.feed,
             "NEXUS_LEASE_URL": self._lease_url,
         }
 

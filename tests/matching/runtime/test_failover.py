@@ -2,7 +2,9 @@
 
 import json
 import signal
+import socket
 from collections.abc import Iterator
+from functools import partial
 from time import monotonic
 
 import pytest
@@ -10,7 +12,13 @@ import pytest
 from matching.journal import leading
 from matching.journal.format import segments
 from matching.protocol.events import OrderAccepted, OrderRepeated
-from matching.protocol.faults import ENGINE_POINTS, REPLICATION_POINTS, STANDBY_POINTS
+from matching.protocol.faults import (
+    ENGINE_POINTS,
+    HANDOVER_POINTS,
+    REPLICATION_POINTS,
+    STANDBY_POINTS,
+)
+from matching.protocol.queries import GetStatus, Status
 from matching.runtime.lease import STANDING
 from tests.matching.market import ALICE, BOB, CAROL
 from tests.matching.processes import EngineHost, Following, Load, flow
@@ -49,6 +57,10 @@ def pair(leader: EngineHost, standby: EngineHost) -> EngineHost:
 def _holders(host: EngineHost) -> list[str]:
     holders: list[str] = json.loads((host.journal / STANDING).read_bytes())["holders"]
     return holders
+
+
+def _acknowledged(load: Load, count: int) -> bool:
+    return len(load.acknowledged) > count
 
 
 def _nothing_lost_or_repeated(host: EngineHost, load: Load, following: Following) -> None:
@@ -261,3 +273,74 @@ def test_journal_of_another_life_is_refused(pair: EngineHost, standby: EngineHos
     assert standby.wait() == 1
     assert "JournalParted" in standby.log and "move the folder away" in standby.log
     assert not pair.status().standby
+
+
+def test_no_client_notices_a_hand_over_under_load(pair: EngineHost, standby: EngineHost) -> None:
+    """More clients than fit beside one message, and none that would connect again."""
+    following = Following(pair.address)
+    idle = [pair.client() for _ in range(250)]
+    for client in idle:
+        client.ask(GetStatus())
+    load = Load(pair, 3 * PER_MEMBER, patience_s=0).start()
+    leading, other = pair, standby
+    for epoch in (2, 3, 4):
+        wait_until(partial(_acknowledged, load, (epoch - 1) * PER_MEMBER))
+        done = leading.run("handover")
+        assert done.returncode == 0, done.stderr
+        assert leading.wait() == 0
+        leading, other = other, leading
+        other.stand_by()
+    load.join()
+    for client in idle:
+        status = client.ask(GetStatus())
+        assert isinstance(status, Status) and status.epoch == 4
+    _nothing_lost_or_repeated(leading, load, following)
+
+
+def test_clients_find_the_standby_themselves_where_sockets_cannot_travel(
+    leader: EngineHost, standby: EngineHost
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        feed = f"127.0.0.1:{free.getsockname()[1]}"
+    leader.feed = standby.feed = feed
+    leader.start()
+    leader.open_market()
+    standby.stand_by()
+    following = Following(leader.address)
+    load = Load(leader, PER_MEMBER, patience_s=PATIENCE_S).start()
+    wait_until(partial(_acknowledged, load, 100))
+    assert leader.run("handover").stdout == "standby leads\n"
+    assert leader.wait() == 0
+    leader.stand_by()
+    load.join()
+    assert standby.status().epoch == 2
+    _nothing_lost_or_repeated(standby, load, following)
+
+
+def test_hand_over_is_refused_without_a_standby_in_step(leader: EngineHost) -> None:
+    leader.twin("standby")
+    leader.start()
+    done = leader.run("handover")
+    assert done.returncode == 1
+    assert "no standby holds everything" in done.stderr
+    assert leader.status().epoch == 1
+
+
+@pytest.mark.parametrize("point", HANDOVER_POINTS)
+def test_engine_killed_in_a_hand_over_loses_nothing(
+    leader: EngineHost, standby: EngineHost, point: str
+) -> None:
+    """The leader dies half way: the standby leads. The standby dies: the leader leads on."""
+    of_leader = point == "handover.half_given"
+    leader.start(crash_point=point if of_leader else "")
+    leader.open_market()
+    standby.stand_by(crash_point="" if of_leader else point)
+    following = Following(leader.address)
+    load = Load(leader, PER_MEMBER, patience_s=PATIENCE_S).start()
+    wait_until(lambda: len(load.acknowledged) > 100)
+    assert leader.run("handover").returncode == 1
+    died, lives = (leader, standby) if of_leader else (standby, leader)
+    assert died.wait() == -signal.SIGKILL
+    load.join()
+    assert lives.status().epoch == (2 if of_leader else 1)
+    _nothing_lost_or_repeated(lives, load, following)
