@@ -4,8 +4,8 @@ from typing import TypeAlias
 
 import msgspec
 
-from matching.protocol.commands import Credit, Debit, DefineInstrument
-from matching.protocol.units import Phase, Side
+from matching.protocol.commands import DefineInstrument, DefineSegment, Referenced
+from matching.protocol.units import OrderKind, Phase, Side
 
 
 class Query(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -42,13 +42,30 @@ class GetInstruments(Query, frozen=True, tag=105):
 
 
 class GetMovement(Query, frozen=True, tag=106):
-    """Ask for the credit or debit of a reference."""
+    """Ask for the credit, debit or other command of a reference."""
 
     reference: str
 
 
+class GetSegments(Query, frozen=True, tag=107):
+    pass
+
+
+class GetRoutes(Query, frozen=True, tag=108):
+    """Ask for the routes with something out, of one account or (0) of all."""
+
+    account: int = 0
+
+
 AnyQuery: TypeAlias = (
-    GetStatus | GetBalances | GetBook | GetOpenOrders | GetInstruments | GetMovement
+    GetStatus
+    | GetBalances
+    | GetBook
+    | GetOpenOrders
+    | GetInstruments
+    | GetMovement
+    | GetSegments
+    | GetRoutes
 )
 
 
@@ -95,6 +112,13 @@ class Book(Reply, frozen=True, tag=203):
 
 
 class OpenOrder(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """An open order as it acts now: `kind` is MARKET for one turned market.
+
+    `visible_lots` of it stand in the public book: less than all of an iceberg, none of a midpoint
+    order, of one that waits, or of one at any price. `stop_price_ticks` is 0 unless it waits for
+    that.
+    """
+
     order_id: int
     account: int
     client_order_id: str
@@ -102,6 +126,10 @@ class OpenOrder(msgspec.Struct, frozen=True, array_like=True, gc=False):
     side: Side
     price_ticks: int
     remaining_lots: int
+    visible_lots: int = 0
+    kind: OrderKind = OrderKind.LIMIT
+    stop_price_ticks: int = 0
+    pair_order_id: int = 0
 
 
 class OpenOrders(Reply, frozen=True, tag=204):
@@ -109,9 +137,20 @@ class OpenOrders(Reply, frozen=True, tag=204):
 
 
 class InstrumentState(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """`reference_ticks` is the last trade's price or the base price, whichever is newer.
+
+    The indicative price and quantity are those of an auction as last published.
+    """
+
     definition: DefineInstrument
     phase: Phase
     last_price_ticks: int
+    reference_ticks: int = 0
+    ends_at_ns: int = 0
+    killed: bool = False
+    indicative_price_ticks: int = 0
+    indicative_quantity_lots: int = 0
+    indicative_surplus_lots: int = 0
 
 
 class Instruments(Reply, frozen=True, tag=205):
@@ -121,8 +160,39 @@ class Instruments(Reply, frozen=True, tag=205):
 class MovementFound(Reply, frozen=True, tag=206):
     """What the reference moved, and at which sequence number; None and 0 when nothing did."""
 
-    command: Credit | Debit | None
+    command: Referenced | None
     applied_sequence: int
 
 
-AnyReply: TypeAlias = Status | Balances | Book | OpenOrders | Instruments | MovementFound
+class SegmentState(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """Index and base are sums of weight times ticks; `stage` is the last one that tripped."""
+
+    definition: DefineSegment
+    index: int
+    base_index: int
+    stage: int
+    closes_at_ns: int
+
+
+class Segments(Reply, frozen=True, tag=207):
+    segments: tuple[SegmentState, ...]
+
+
+class RouteState(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    reference: str
+    account: int
+    order_id: int
+    instrument: int
+    side: Side
+    price_ticks: int
+    remaining_lots: int
+    held_units: int
+
+
+class Routes(Reply, frozen=True, tag=208):
+    routes: tuple[RouteState, ...]
+
+
+AnyReply: TypeAlias = (
+    Status | Balances | Book | OpenOrders | Instruments | MovementFound | Segments | Routes
+)
