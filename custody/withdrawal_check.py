@@ -18,7 +18,7 @@ from custody.services.returning import withdrawal_payload
 from custody.services.withdrawing import withdrawal_calldata
 from custody.trade_dates import trade_date
 from matching.client import engine
-from matching.protocol.commands import Credit, Debit
+from matching.protocol.commands import Debit, Referenced
 from matching.protocol.queries import GetMovement, MovementFound
 
 LIMIT = "withdraw"
@@ -114,7 +114,7 @@ def debit_of(withdrawal: Withdrawal) -> tuple[Debit, int]:
     return command, sequence
 
 
-def _movement(reference: str) -> tuple[Credit | Debit | None, int]:
+def _movement(reference: str) -> tuple[Referenced | None, int]:
     found = engine().ask(GetMovement(reference))
     assert isinstance(found, MovementFound)
     return found.command, found.applied_sequence

@@ -9,9 +9,9 @@ from collections.abc import Iterator
 import msgspec
 
 from matching.order import Order
-from matching.protocol.commands import Credit, Debit
+from matching.protocol.commands import Referenced
 from matching.protocol.events import OrderAccepted
-from matching.protocol.units import UNITS_MAX, AccountKind
+from matching.protocol.units import UNITS_MAX, AccountKind, Side
 
 _NS_PER_HOUR = 3_600_000_000_000
 _NS_PER_DAY = 24 * _NS_PER_HOUR
@@ -20,19 +20,34 @@ _SEOUL_OFFSET_NS = 9 * _NS_PER_HOUR
 
 
 class Movement(msgspec.Struct, frozen=True, gc=False, array_like=True):
-    """A credit or debit that was applied, remembered for ever under its reference."""
+    """A credit, debit or the like that was applied, remembered for ever under its reference."""
 
     sequence: int
-    command: Credit | Debit
+    command: Referenced
+
+
+class Route(msgspec.Struct, gc=False, array_like=True):
+    """What is out with a partner exchange, and what its account holds for it."""
+
+    reference: str
+    account: int
+    order_id: int
+    instrument: int
+    side: Side
+    price_ticks: int
+    open_lots: int
+    held_units: int
+    fee_ppm: int
 
 
 class Holder:
     """One opaque holder and what it may trade; an unknown holder may trade nothing."""
 
-    __slots__ = ("accounts", "allowed", "classes", "frozen", "id", "version")
+    __slots__ = ("accounts", "allowed", "classes", "frozen", "id", "tier", "version")
 
     def __init__(self, holder_id: int) -> None:
         self.id = holder_id
+        self.tier = 0
         self.accounts: list[int] = []
         self.set(0, 0, False)
 
@@ -49,10 +64,12 @@ class Account:
 
     __slots__ = (
         "available",
+        "heartbeat_due_ns",
         "held",
         "holder",
         "id",
         "ids",
+        "killed",
         "kind",
         "older_ids",
         "orders",
@@ -63,12 +80,18 @@ class Account:
         self.id = account_id
         self.holder = holder
         self.kind = kind
-        self.trades = kind is AccountKind.MEMBER
+        self.heartbeat_due_ns = 0
+        self.kill(False)
         self.available: defaultdict[int, int] = defaultdict(int)
         self.held: defaultdict[int, int] = defaultdict(int)
         self.orders: dict[int, Order] = {}
         self.ids: dict[str, OrderAccepted] = {}
         self.older_ids: dict[str, OrderAccepted] = {}
+
+    def kill(self, engaged: bool) -> None:
+        """Engage or release the kill switch; `trades` is what it leaves."""
+        self.killed = engaged
+        self.trades = self.kind is AccountKind.MEMBER and not engaged
 
     def assets(self) -> list[int]:
         """Return the assets with a balance, in order."""
@@ -98,13 +121,22 @@ class Account:
 class Accounts(dict[int, Account]):
     """All accounts by number, and the sum per asset of what was credited and not yet debited."""
 
-    __slots__ = ("day_end_ns", "holders", "movements", "outstanding", "revenue", "trade_day")
+    __slots__ = (
+        "day_end_ns",
+        "holders",
+        "movements",
+        "outstanding",
+        "revenue",
+        "routes",
+        "trade_day",
+    )
 
     def __init__(self) -> None:
         self.holders: dict[int, Holder] = {}
         self.revenue: Account | None = None
         self.outstanding: defaultdict[int, int] = defaultdict(int)
         self.movements: dict[str, Movement] = {}
+        self.routes: dict[str, Route] = {}
         self.trade_day = 0
         self.day_end_ns = 0
 
@@ -125,16 +157,12 @@ class Accounts(dict[int, Account]):
             self.revenue = account
         return account
 
-    def move(self, sequence: int, command: Credit | Debit) -> None:
-        """Apply a credit or debit that was found valid and new."""
-        if isinstance(command, Credit):
-            self._change(command.account, command.asset, command.amount_units)
-        else:
-            for taken in command.takings:
-                self._change(command.account, taken.asset, -taken.amount_units)
+    def remember(self, sequence: int, command: Referenced) -> None:
+        """Remember what was applied under a reference."""
         self.movements[command.reference] = Movement(sequence, command)
 
-    def _change(self, account: int, asset: int, units: int) -> None:
+    def change(self, account: int, asset: int, units: int) -> None:
+        """Bring units into an account from outside, or (negative) take them out."""
         self[account].available[asset] += units
         self.outstanding[asset] += units
 
@@ -168,7 +196,7 @@ class Accounts(dict[int, Account]):
                 known = account.ids.get(name) or account.older_ids.get(name)
                 assert known == order.accepted, f"order {order.id} lost its client order id"
                 assert order.account == account.id and order.holder == account.holder.id
-            assert account.trades or not account.orders, "the revenue account has an order"
+            assert account.trades or not account.orders, f"account {account.id} may not order"
             assert account.id in account.holder.accounts
         for asset in totals.keys() | self.outstanding.keys():
             total, outstanding = totals[asset], self.outstanding[asset]

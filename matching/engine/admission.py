@@ -1,11 +1,12 @@
 """Accounts and eligibility: who may trade which class of instrument."""
 
-from matching.engine.cancels import close
+from matching.engine.followup import follow_up
+from matching.engine.removal import cancel_each
 from matching.engine.state import Events, State, refused
-from matching.protocol.commands import OpenAccount, SetEligibility
-from matching.protocol.events import AccountOpened, AnyEvent, EligibilityChanged
+from matching.protocol.commands import OpenAccount, SetEligibility, SetFeeTier
+from matching.protocol.events import AccountOpened, AnyEvent, EligibilityChanged, FeeTierChanged
 from matching.protocol.refusals import Refusal
-from matching.protocol.units import UNITS_MAX, AccountKind, CancelReason
+from matching.protocol.units import FEE_TIERS_MAX, UNITS_MAX, AccountKind, CancelReason
 
 
 def open_account(state: State, sequence: int, command: OpenAccount) -> Events:
@@ -58,10 +59,25 @@ def set_eligibility(state: State, sequence: int, command: SetEligibility) -> Eve
     holder = state.accounts.holder(command.holder)
     holder.set(version, classes, command.frozen)
     events: list[AnyEvent] = [changed]
-    for account_id in sorted(holder.accounts):
-        account = state.accounts[account_id]
-        for _, order in sorted(account.orders.items()):
-            book = state.books[order.accepted.instrument]
-            if not holder.allowed & book.class_bit:
-                events.append(close(account, book, order, CancelReason.RESTRICTED))
+    forbidden = [
+        order
+        for account_id in holder.accounts
+        for order in state.accounts[account_id].orders.values()
+        if not holder.allowed & state.books[order.accepted.instrument].class_bit
+    ]
+    cancel_each(state, forbidden, CancelReason.RESTRICTED, events)
+    for instrument in sorted({order.accepted.instrument for order in forbidden}):
+        follow_up(state, state.books[instrument], events)
     return tuple(events)
+
+
+def set_fee_tier(state: State, sequence: int, command: SetFeeTier) -> Events:
+    """Put a holder into a fee tier; open orders keep the terms they came under."""
+    if not 0 < command.holder <= UNITS_MAX or not 0 <= command.tier <= FEE_TIERS_MAX:
+        return refused(
+            Refusal.MALFORMED,
+            f"holder {command.holder} must be 1 to {UNITS_MAX}, tier {command.tier} 0 to "
+            f"{FEE_TIERS_MAX}",
+        )
+    state.accounts.holder(command.holder).tier = command.tier
+    return (FeeTierChanged(command.holder, command.tier),)

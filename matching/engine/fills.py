@@ -1,108 +1,48 @@
-"""Fills: an incoming order takes from the other side of the book, best price and oldest first.
+"""Fills: who pays what when two orders trade.
 
 Conservation: a fill moves base seller to buyer and quote buyer to seller, and fees in quote to the
 revenue account. Every fee is rounded down, so the member gains under one unit a fill; a rebate is
 at most the taker's fee of the same fill, so that revenue never pays.
 """
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from matching.accounts import Account
-from matching.book import Book
-from matching.engine.cancels import close
+from matching.book import Book, Taken
+from matching.engine.removal import end_expiry, end_pair
 from matching.engine.state import State
 from matching.order import Order
-from matching.protocol.events import AnyEvent, Filled, OrderCancelled, OrderReduced
-from matching.protocol.refusals import Refusal
-from matching.protocol.units import (
-    PARTS_PER_MILLION,
-    CancelReason,
-    SelfTradePrevention,
-    Side,
-)
+from matching.protocol.events import AnyEvent, Filled, OrderReplenished
+from matching.protocol.units import PARTS_PER_MILLION, FillKind, Side
+
+if TYPE_CHECKING:
+    from matching.engine.taking import Taker
 
 _BUY = Side.BUY
+_CONTINUOUS = FillKind.CONTINUOUS
 
 
-class Taker:
-    """An incoming order while it takes; `reason` is set when it must not rest what is left.
-
-    `by_cash` marks a market buy: it is bounded by the cash available instead of by a price.
-    """
-
-    __slots__ = (
-        "account",
-        "book",
-        "by_cash",
-        "opposite",
-        "order_id",
-        "prevention",
-        "reason",
-        "remaining",
-        "side",
-    )
-
-    def __init__(
-        self,
-        order_id: int,
-        account: Account,
-        book: Book,
-        side: Side,
-        lots: int,
-        prevention: SelfTradePrevention,
-        by_cash: bool,
-    ) -> None:
-        self.order_id = order_id
-        self.account = account
-        self.book = book
-        self.opposite = book.asks if side is _BUY else book.bids
-        self.side = side
-        self.remaining = lots
-        self.prevention = prevention
-        self.by_cash = by_cash
-        self.reason: CancelReason | None = None
-
-
-def take(state: State, taker: Taker, limit_key: int, events: list[AnyEvent]) -> None:
-    """Match the taker against all levels up to `limit_key` (ask price, or negated bid price)."""
-    book, opposite = taker.book, taker.opposite
-    holder = taker.account.holder.id
-    while taker.remaining and taker.reason is None and opposite.best <= limit_key:
-        lots, key = taker.remaining, limit_key
-        if taker.by_cash:
-            key = opposite.best
-            cash = taker.account.available.get(book.quote_asset, 0)
-            lots = min(lots, affordable_lots(book, abs(key), cash))
-            if not lots:
-                _end_for_cash(state, taker, opposite.oldest(), events)
-                continue
-        taken, own = opposite.take(key, lots, holder)
-        if taken:
-            _fill(state, taker, taken, events)
-        if own is not None:
-            _prevent(state, taker, own, events)
-
-
-def _end_for_cash(state: State, taker: Taker, maker: Order, events: list[AnyEvent]) -> None:
-    """End a taker who cannot pay for one lot more; an own order in its way comes first."""
-    if maker.holder == taker.account.holder.id:
-        _prevent(state, taker, maker, events)
-    else:
-        taker.reason = CancelReason.INSUFFICIENT
-
-
-def _fill(
-    state: State, taker: Taker, taken: list[tuple[Order, int, int]], events: list[AnyEvent]
+def fill_makers(
+    state: State,
+    taker: Taker,
+    taken: list[Taken],
+    events: list[AnyEvent],
+    at_ticks: int = 0,
+    kind: FillKind = _CONTINUOUS,
 ) -> None:
-    """Turn what was taken into fills.
+    """Turn what was taken into fills, at one price or (0) each at its maker's.
 
     Makers are paid fill by fill; what the taker and revenue give and get is moved once, in sum.
     """
     book, side, order_id, account_id = taker.book, taker.side, taker.order_id, taker.account.id
     instrument, base_per_lot = book.instrument, book.base_units_per_lot
-    unit, taker_ppm, selling = book.quote_units_per_tick_lot, book.taker_fee_ppm, side is _BUY
+    unit, taker_ppm, selling = book.quote_units_per_tick_lot, taker.taker_ppm, side is _BUY
     accounts, fill_id, remaining = state.accounts, state.fills, taker.remaining
     quotes = maker_fees = taker_fees = 0
-    for maker, lots, left in taken:
-        price = maker.price_ticks
+    for maker, lots, left, shown in taken:
+        price = at_ticks or maker.price_ticks
         base = lots * base_per_lot
         quote = lots * price * unit
         maker_fee, taker_fee = fill_fees(quote, maker.maker_fee_ppm, taker_ppm)
@@ -125,13 +65,27 @@ def _fill(
         events.append(
             Filled(
                 fill_id, instrument, price, lots, base, quote, side, maker.id, order_id,
-                maker.account, account_id, maker_fee, taker_fee, left, remaining,
+                maker.account, account_id, maker_fee, taker_fee, left, remaining, kind,
             )
         )  # fmt: skip
-    book.last_price_ticks = price
+        if maker.special is not None:
+            _follow_special(state, maker, left, shown, events)
     state.fills = fill_id
     _collect(state, taker, taker.remaining - remaining, quotes, maker_fees, taker_fees)
     taker.remaining = remaining
+    state.trade_at(book, price)
+
+
+def _follow_special(
+    state: State, order: Order, left: int, shown: int, events: list[AnyEvent]
+) -> None:
+    """Do what a fill of an order that is not an ordinary one brings with it."""
+    if shown:
+        instrument = order.accepted.instrument
+        events.append(OrderReplenished(order.id, order.account, instrument, shown))
+    if not left:
+        end_expiry(state, order)
+    end_pair(state, order, events)
 
 
 def _pay_buyer(account: Account, book: Book, maker: Order, left: int, base: int, owed: int) -> int:
@@ -152,6 +106,8 @@ def _collect(
     """Move what the taker gives and gets in all these fills, and the fees to revenue."""
     book, available, revenue = taker.book, taker.account.available, state.accounts.revenue
     base = lots * book.base_units_per_lot
+    if taker.cash_units is not None:
+        taker.cash_units -= quotes + taker_fees
     if taker.side is _BUY:
         available[book.base_asset] += base
         available[book.quote_asset] -= quotes + taker_fees
@@ -162,15 +118,69 @@ def _collect(
     revenue.available[book.quote_asset] += maker_fees + taker_fees
 
 
-def affordable_lots(book: Book, price_ticks: int, cash_units: int) -> int:
-    """Return the most lots whose price and floored taker fee the cash covers.
+def fill_resting(
+    state: State,
+    book: Book,
+    buy: Order,
+    sell: Order,
+    price_ticks: int,
+    lots: int,
+    kind: FillKind,
+    events: list[AnyEvent],
+) -> None:
+    """Let two orders trade that both rest, the younger as taker.
 
-    n + floor(n r / 10^6) <= c is n (10^6 + r) <= (c + 1) 10^6 - 1 for integers.
+    In an auction nobody takes: both pay their maker rate, and at least nothing.
     """
-    notional = ((cash_units + 1) * PARTS_PER_MILLION - 1) // (
-        PARTS_PER_MILLION + book.taker_fee_ppm
-    )
-    return notional // (price_ticks * book.quote_units_per_tick_lot)
+    maker, taker = (buy, sell) if buy.id < sell.id else (sell, buy)
+    base = lots * book.base_units_per_lot
+    quote = lots * price_ticks * book.quote_units_per_tick_lot
+    if kind is FillKind.AUCTION:
+        maker_fee, taker_fee = (
+            quote * max(order.maker_fee_ppm, 0) // PARTS_PER_MILLION for order in (maker, taker)
+        )
+    else:
+        tier = state.accounts[taker.account].holder.tier
+        taker_ppm = min(book.fees[tier][1], taker.hold_ppm)
+        maker_fee, taker_fee = fill_fees(quote, maker.maker_fee_ppm, taker_ppm)
+    buyer_fee, seller_fee = (maker_fee, taker_fee) if maker is buy else (taker_fee, maker_fee)
+    buyer, seller = state.accounts[buy.account], state.accounts[sell.account]
+    left = buy.open_lots - lots
+    buy.held_units -= _pay_buyer(buyer, book, buy, left, base, quote + buyer_fee)
+    sell.held_units -= base
+    seller.held[book.base_asset] -= base
+    seller.available[book.quote_asset] += quote - seller_fee
+    revenue = state.accounts.revenue
+    assert revenue is not None and maker_fee + taker_fee >= 0
+    revenue.available[book.quote_asset] += maker_fee + taker_fee
+    state.fills += 1
+    events.append(
+        Filled(
+            state.fills, book.instrument, price_ticks, lots, base, quote, taker.side, maker.id,
+            taker.id, maker.account, taker.account, maker_fee, taker_fee, maker.open_lots - lots,
+            taker.open_lots - lots, kind,
+        )
+    )  # fmt: skip
+    for order in (maker, taker):
+        _shrink(state, book, order, lots, events)
+
+
+def _shrink(state: State, book: Book, order: Order, lots: int, events: list[AnyEvent]) -> None:
+    """Take filled lots off a resting order, what is shown first; close it when nothing is left."""
+    left = order.open_lots - lots
+    shown = 0
+    if not left:
+        del state.accounts[order.account].orders[order.id]
+        book.remove(order)
+    elif lots < order.visible_lots:
+        order.visible_lots -= lots
+    else:
+        book.remove(order)
+        order.show(left)
+        shown = order.visible_lots
+        book.add(order)
+    if order.special is not None:
+        _follow_special(state, order, left, shown, events)
 
 
 def fill_fees(quote_units: int, maker_ppm: int, taker_ppm: int) -> tuple[int, int]:
@@ -179,78 +189,3 @@ def fill_fees(quote_units: int, maker_ppm: int, taker_ppm: int) -> tuple[int, in
     if maker_ppm < 0:
         return -min(quote_units * -maker_ppm // PARTS_PER_MILLION, taker_fee), taker_fee
     return quote_units * maker_ppm // PARTS_PER_MILLION, taker_fee
-
-
-def _prevent(state: State, taker: Taker, maker: Order, events: list[AnyEvent]) -> None:
-    """Keep two orders of one holder apart, as the incoming one asks."""
-    book = taker.book
-    account = state.accounts[maker.account]
-    match taker.prevention:
-        case SelfTradePrevention.CANCEL_NEWEST:
-            taker.reason = CancelReason.SELF_TRADE
-        case SelfTradePrevention.CANCEL_OLDEST:
-            events.append(close(account, book, maker, CancelReason.SELF_TRADE))
-        case SelfTradePrevention.CANCEL_BOTH:
-            events.append(close(account, book, maker, CancelReason.SELF_TRADE))
-            taker.reason = CancelReason.SELF_TRADE
-        case SelfTradePrevention.REDUCE_BOTH:
-            _reduce(account, taker, maker, events)
-
-
-def _reduce(account: Account, taker: Taker, maker: Order, events: list[AnyEvent]) -> None:
-    """Take the smaller open quantity off both; an order reduced to nothing is closed as well."""
-    book = taker.book
-    lots = min(taker.remaining, maker.remaining_lots)
-    maker_left = maker.remaining_lots - lots
-    taker.remaining -= lots
-    instrument = book.instrument
-    events.append(OrderReduced(maker.id, maker.account, instrument, lots, maker_left))
-    resize(account, book, maker, maker_left)
-    if not maker_left:
-        events.append(close(account, book, maker, CancelReason.SELF_TRADE))
-    taker_id, taker_account = taker.order_id, taker.account.id
-    events.append(OrderReduced(taker_id, taker_account, instrument, lots, taker.remaining))
-    if not taker.remaining:
-        reason = CancelReason.SELF_TRADE
-        events.append(OrderCancelled(taker_id, taker_account, instrument, reason, 0))
-
-
-def resize(account: Account, book: Book, order: Order, lots: int) -> None:
-    """Set an order's open quantity in its place and free what it no longer has to hold."""
-    held = book.hold_units(order.side, order.price_ticks, lots, order.hold_ppm)
-    freed = order.held_units - held
-    assert freed >= 0
-    asset = book.quote_asset if order.side is _BUY else book.base_asset
-    account.held[asset] -= freed
-    account.available[asset] += freed
-    order.held_units = held
-    order.remaining_lots = lots
-
-
-def unfillable(taker: Taker, limit_key: int) -> Refusal | None:
-    """Return why a fill-or-kill order cannot trade whole, having regard to self-trade prevention.
-
-    An own order in the way ends the incoming one, unless the older one is to be cancelled.
-    """
-    book = taker.book
-    opposite = taker.opposite
-    holder = taker.account.holder.id
-    skips_own = taker.prevention is SelfTradePrevention.CANCEL_OLDEST
-    wanted = taker.remaining
-    cash = taker.account.available.get(book.quote_asset, 0)
-    for key in opposite.keys.irange(maximum=limit_key):
-        for maker in opposite.levels[key].values():
-            if maker.holder == holder:
-                if skips_own:
-                    continue
-                return Refusal.FILL_OR_KILL_UNFILLABLE
-            lots = min(wanted, maker.remaining_lots)
-            if taker.by_cash:
-                quote = lots * maker.price_ticks * book.quote_units_per_tick_lot
-                cash -= quote + quote * book.taker_fee_ppm // PARTS_PER_MILLION
-                if cash < 0:
-                    return Refusal.INSUFFICIENT_BALANCE
-            wanted -= lots
-            if not wanted:
-                return None
-    return Refusal.FILL_OR_KILL_UNFILLABLE

@@ -2,9 +2,10 @@
 
 import msgspec
 
-from matching.accounts import Movement
+from matching.accounts import Movement, Route
+from matching.auction import Uncrossing
 from matching.order import Order
-from matching.protocol.commands import DefineInstrument
+from matching.protocol.commands import DefineInstrument, DefineSegment
 from matching.protocol.events import OrderAccepted
 from matching.protocol.units import AccountKind, Phase
 
@@ -14,6 +15,7 @@ class HolderImage(msgspec.Struct, frozen=True, gc=False, array_like=True):
     version: int
     classes: int
     frozen: bool
+    tier: int
 
 
 class AccountImage(msgspec.Struct, frozen=True, gc=False, array_like=True):
@@ -25,16 +27,39 @@ class AccountImage(msgspec.Struct, frozen=True, gc=False, array_like=True):
     balances: tuple[tuple[int, int, int], ...]
     ids: tuple[OrderAccepted, ...]
     older_ids: tuple[OrderAccepted, ...]
+    killed: bool
+    heartbeat_due_ns: int
 
 
 class BookImage(msgspec.Struct, frozen=True, gc=False, array_like=True):
-    """Orders stand in price-time priority, bids before asks."""
+    """Orders stand in price-time priority, bids before asks, the unseen and the parked behind."""
 
     definition: DefineInstrument
     phase: Phase
+    resumes: Phase
     phase_decided_at_ns: int
+    ends_at_ns: int
+    reopening_ns: int
+    drawn: bool
+    extended: bool
+    killed: bool
     last_price_ticks: int
+    reference_ticks: int
+    static_ticks: int
+    indicative: Uncrossing
+    indicative_due_ns: int
     orders: tuple[Order, ...]
+
+
+class SegmentImage(msgspec.Struct, frozen=True, gc=False, array_like=True):
+    """`met_at_ns` is since when the next stage is met, 0 while it is not."""
+
+    definition: DefineSegment
+    base_index: int
+    tripped_index: int
+    stage: int
+    closes_at_ns: int
+    met_at_ns: int
 
 
 class Image(msgspec.Struct, frozen=True, gc=False, array_like=True):
@@ -43,6 +68,8 @@ class Image(msgspec.Struct, frozen=True, gc=False, array_like=True):
     holders: tuple[HolderImage, ...]
     accounts: tuple[AccountImage, ...]
     books: tuple[BookImage, ...]
+    segments: tuple[SegmentImage, ...]
+    routes: tuple[Route, ...]
     outstanding: tuple[tuple[int, int], ...]
     movements: tuple[Movement, ...]
     trade_day: int

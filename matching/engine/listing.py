@@ -2,20 +2,28 @@
 
 from itertools import pairwise
 
-from matching.book import Book
-from matching.engine.cancels import close
+from matching.book import AUCTION_PHASES, Book
+from matching.engine.followup import follow_up
+from matching.engine.phases import enter_phase
+from matching.engine.removal import cancel_each
+from matching.engine.resting import at_any_price
 from matching.engine.state import Events, State, refused
+from matching.order import Order, Place
 from matching.protocol.commands import DefineInstrument, SetPhase
-from matching.protocol.events import AnyEvent, InstrumentDefined, PhaseChanged
+from matching.protocol.events import AnyEvent, InstrumentDefined
 from matching.protocol.refusals import Refusal
 from matching.protocol.units import (
+    DURATION_NS_MAX,
+    FEE_TIERS_MAX,
     PARTS_PER_MILLION,
     PRICE_TICKS_MAX,
     QUANTITY_LOTS_MAX,
     TICK_BANDS_MAX,
+    TIME_NS_MAX,
     UNITS_MAX,
     CancelReason,
     Phase,
+    Side,
 )
 
 
@@ -30,47 +38,74 @@ def define_instrument(state: State, sequence: int, command: DefineInstrument) ->
     if fault:
         return refused(Refusal.MALFORMED, fault)
     book = state.books.get(command.instrument)
+    base_before = 0
     if book is None:
-        state.books[command.instrument] = Book(command)
-        return (InstrumentDefined(command),)
-    if _identity(command) != _identity(book.definition):
-        return refused(
-            Refusal.CONFLICTING_DEFINITION,
-            f"instrument {command.instrument} has assets, unit sizes and class "
-            f"{_identity(book.definition)} for ever, found {_identity(command)}",
-        )
-    book.define(command)
+        book = state.books[command.instrument] = Book(command)
+    else:
+        if _identity(command) != _identity(book.definition):
+            return refused(
+                Refusal.CONFLICTING_DEFINITION,
+                f"instrument {command.instrument} has assets, unit sizes and class "
+                f"{_identity(book.definition)} for ever, found {_identity(command)}",
+            )
+        base_before = book.definition.base_price_ticks
+        book.define(command)
     events: list[AnyEvent] = [InstrumentDefined(command)]
-    for order in book.bids.orders() + book.asks.orders():
-        if not book.allows(order.price_ticks):
-            account = state.accounts[order.account]
-            events.append(close(account, book, order, CancelReason.RESTRICTED))
+    base = command.base_price_ticks
+    if base and base != base_before:
+        book.static_ticks = base
+        state.refer(book, base)
+    forbidden = [order for order in book.orders() if not _allows(book, order)]
+    cancel_each(state, forbidden, CancelReason.RESTRICTED, events)
+    follow_up(state, book, events)
     return tuple(events)
+
+
+def _allows(book: Book, order: Order) -> bool:
+    """Tell whether band and tick table leave an order where it is.
+
+    One that may buy at any price must hold enough for the highest.
+    """
+    accepted = order.accepted
+    if accepted.terms is not None and accepted.terms.stop_price_ticks and order.place is Place.STOP:
+        assert order.special is not None
+        if not book.allows(order.special.stop_price_ticks):
+            return False
+    if order.place is Place.MARKET or at_any_price(accepted.kind):
+        return order.side is Side.SELL or order.price_ticks >= book.high
+    return book.allows(order.price_ticks)
 
 
 def set_phase(state: State, sequence: int, command: SetPhase) -> Events:
     """Set the phase; trading needs the revenue account, which takes the fees of every fill."""
-    book = state.books.get(command.instrument)
+    book, phase = state.books.get(command.instrument), command.phase
     if book is None:
         return refused(
             Refusal.UNKNOWN_INSTRUMENT, f"instrument {command.instrument} is not defined"
         )
-    if command.phase is Phase.CONTINUOUS and state.accounts.revenue is None:
+    if phase not in (Phase.CLOSED, Phase.HALTED) and state.accounts.revenue is None:
         return refused(Refusal.UNKNOWN_ACCOUNT, "open the revenue account before trading begins")
-    decided_at_ns = command.decided_at_ns
+    decided_at_ns, ends_at_ns = command.decided_at_ns, command.ends_at_ns
     if not 0 <= decided_at_ns <= UNITS_MAX:
         return refused(
             Refusal.MALFORMED, f"decided_at_ns must be 0 to {UNITS_MAX}, found {decided_at_ns}"
+        )
+    if not 0 <= ends_at_ns <= (TIME_NS_MAX if phase in AUCTION_PHASES else 0):
+        return refused(
+            Refusal.MALFORMED,
+            f"an auction ends by {TIME_NS_MAX}, other phases by command, found {ends_at_ns}",
         )
     if decided_at_ns and decided_at_ns < book.phase_decided_at_ns:
         return refused(
             Refusal.STALE_VERSION,
             f"phase {book.phase.name} was decided at {book.phase_decided_at_ns}, "
-            f"{command.phase.name} at {decided_at_ns}, which is before",
+            f"{phase.name} at {decided_at_ns}, which is before",
         )
-    book.phase = command.phase
     book.phase_decided_at_ns = max(book.phase_decided_at_ns, decided_at_ns)
-    return (PhaseChanged(command.instrument, command.phase),)
+    events: list[AnyEvent] = []
+    enter_phase(state, book, phase, ends_at_ns, events)
+    follow_up(state, book, events)
+    return tuple(events)
 
 
 def _identity(definition: DefineInstrument) -> tuple[int, ...]:
@@ -107,12 +142,38 @@ def _fault(command: DefineInstrument) -> str:
         return f"band {low} to {high} must lie in 0 to {PRICE_TICKS_MAX}"
     if high and low > high:
         return f"band {low} to {high} is empty"
-    # A fee above the whole amount would leave the seller owing; only a maker may be paid.
-    if not -PARTS_PER_MILLION <= command.maker_fee_ppm <= PARTS_PER_MILLION:
-        return f"maker_fee_ppm must be -10^6 to 10^6, found {command.maker_fee_ppm}"
-    if not 0 <= command.taker_fee_ppm <= PARTS_PER_MILLION:
-        return f"taker_fee_ppm must be 0 to 10^6, found {command.taker_fee_ppm}"
-    return _tick_fault(command.tick_table)
+    return _fees_fault(command) or _tick_fault(command.tick_table) or _bounds_fault(command)
+
+
+def _fees_fault(command: DefineInstrument) -> str:
+    """Return what is wrong with the fees, or nothing."""
+    if len(command.fee_tiers) > FEE_TIERS_MAX:
+        return f"fee_tiers must be {FEE_TIERS_MAX} or less, found {len(command.fee_tiers)}"
+    for maker, taker in ((command.maker_fee_ppm, command.taker_fee_ppm), *command.fee_tiers):
+        # A fee above the whole amount would leave the seller owing; only a maker may be paid.
+        if not -PARTS_PER_MILLION <= maker <= PARTS_PER_MILLION:
+            return f"maker_fee_ppm must be -10^6 to 10^6, found {maker}"
+        if not 0 <= taker <= PARTS_PER_MILLION:
+            return f"taker_fee_ppm must be 0 to 10^6, found {taker}"
+    return ""
+
+
+def _bounds_fault(command: DefineInstrument) -> str:
+    """Return what is wrong with base price, collar and volatility bounds, or nothing."""
+    if not 0 <= command.base_price_ticks <= PRICE_TICKS_MAX:
+        return f"base_price_ticks must be 0 to {PRICE_TICKS_MAX}"
+    if not 0 <= command.notional_units_max <= UNITS_MAX:
+        return f"notional_units_max must be 0 to {UNITS_MAX}"
+    for name in ("collar_ppm", "dynamic_ppm", "closing_dynamic_ppm", "static_ppm"):
+        if not 0 <= getattr(command, name) <= PARTS_PER_MILLION:
+            return f"{name} must be 0 to 10^6, found {getattr(command, name)}"
+    for name in ("volatility_auction_ns", "random_end_ns"):
+        if not 0 <= getattr(command, name) <= DURATION_NS_MAX:
+            return f"{name} must be 0 to {DURATION_NS_MAX}, found {getattr(command, name)}"
+    bounded = command.dynamic_ppm or command.closing_dynamic_ppm or command.static_ppm
+    if bounded and not command.volatility_auction_ns:
+        return "a volatility bound needs volatility_auction_ns"
+    return ""
 
 
 def _tick_fault(table: tuple[tuple[int, int], ...]) -> str:

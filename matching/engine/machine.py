@@ -4,27 +4,46 @@ from collections.abc import Callable
 from hashlib import sha256
 from typing import Any
 
-from matching.engine.admission import open_account, set_eligibility
-from matching.engine.cancels import cancel_all, cancel_order
-from matching.engine.funds import credit, debit
+from matching.engine.admission import open_account, set_eligibility, set_fee_tier
+from matching.engine.amends import amend_order
+from matching.engine.cancels import cancel_all, cancel_order, set_heartbeat, set_kill_switch
+from matching.engine.funds import allocate_cash, credit, debit
 from matching.engine.image import Image
 from matching.engine.listing import define_instrument, set_phase
-from matching.engine.orders import amend_order, place_order
+from matching.engine.orders import place_order
 from matching.engine.questions import answer
+from matching.engine.routes import fill_route, hold_route, release_route
+from matching.engine.segments import begin_session, define_segment
 from matching.engine.state import Events, State
+from matching.engine.timers import advance
+from matching.engine.transfers import compensate_fill, convert, split_holdings, transfer
 from matching.protocol.codec import encode
 from matching.protocol.commands import (
+    Advance,
+    AllocateCash,
     AmendOrder,
+    BeginSession,
     CancelAll,
     CancelOrder,
+    CompensateFill,
+    Convert,
     Credit,
     Debit,
     DefineInstrument,
+    DefineSegment,
+    FillRoute,
+    HoldRoute,
     OpenAccount,
     PlaceOrder,
+    ReleaseRoute,
     Sequenced,
     SetEligibility,
+    SetFeeTier,
+    SetHeartbeat,
+    SetKillSwitch,
     SetPhase,
+    SplitHoldings,
+    Transfer,
 )
 from matching.protocol.events import Applied
 from matching.protocol.queries import AnyQuery, AnyReply
@@ -40,6 +59,20 @@ _HANDLERS: dict[type, Callable[[State, int, Any], Events]] = {
     AmendOrder: amend_order,
     CancelOrder: cancel_order,
     CancelAll: cancel_all,
+    DefineSegment: define_segment,
+    BeginSession: begin_session,
+    SetFeeTier: set_fee_tier,
+    SetKillSwitch: set_kill_switch,
+    SetHeartbeat: set_heartbeat,
+    SplitHoldings: split_holdings,
+    Transfer: transfer,
+    Convert: convert,
+    AllocateCash: allocate_cash,
+    HoldRoute: hold_route,
+    ReleaseRoute: release_route,
+    FillRoute: fill_route,
+    CompensateFill: compensate_fill,
+    Advance: advance,
 }
 
 
@@ -73,6 +106,7 @@ class Engine:
         state = self._state
         if time_ns >= state.accounts.day_end_ns:
             state.accounts.roll_to(time_ns)
+        state.time_ns = time_ns
         command = sequenced.command
         events = _HANDLERS[type(command)](state, sequence, command)
         self.sequence = sequence
@@ -93,12 +127,17 @@ class Engine:
         engine = cls()
         engine._state = State.restore(image)
         engine.sequence = sequence
-        engine.time_ns = time_ns
+        engine.time_ns = engine._state.time_ns = time_ns
         return engine
 
     def state_hash(self) -> str:
         """Return the hex SHA-256 of the image: everything except sequence number and clock."""
         return sha256(encode(self.image())).hexdigest()
+
+    @property
+    def due_ns(self) -> int:
+        """When an `Advance` has something to do; far beyond all times when nothing has."""
+        return self._state.due_ns
 
     @property
     def orders(self) -> int:

@@ -1,24 +1,34 @@
 """Answers to queries about books and accounts."""
 
 from matching.accounts import Account
+from matching.book import Book
+from matching.engine.resting import at_any_price
 from matching.engine.state import State
+from matching.order import Order, Place
 from matching.protocol.queries import (
     AnyQuery,
     AnyReply,
     Balance,
     Balances,
-    Book,
     GetBalances,
     GetBook,
     GetInstruments,
     GetMovement,
     GetOpenOrders,
+    GetRoutes,
+    GetSegments,
     Instruments,
     InstrumentState,
     MovementFound,
     OpenOrder,
     OpenOrders,
+    Routes,
+    RouteState,
+    Segments,
+    SegmentState,
 )
+from matching.protocol.queries import Book as Levels
+from matching.protocol.units import OrderKind
 
 
 def answer(state: State, sequence: int, query: AnyQuery) -> AnyReply:
@@ -33,15 +43,7 @@ def answer(state: State, sequence: int, query: AnyQuery) -> AnyReply:
             return Balances(sequence, tuple(balances))
         case GetOpenOrders():
             orders = (
-                OpenOrder(
-                    order.id,
-                    order.account,
-                    order.accepted.client_order_id,
-                    order.accepted.instrument,
-                    order.side,
-                    order.price_ticks,
-                    order.remaining_lots,
-                )
+                _open_order(state.books[order.accepted.instrument], order)
                 for account in _accounts(state, query.account)
                 for _, order in sorted(account.orders.items())
             )
@@ -49,12 +51,21 @@ def answer(state: State, sequence: int, query: AnyQuery) -> AnyReply:
         case GetBook():
             book = state.books.get(query.instrument)
             if book is None:
-                return Book(sequence, query.instrument, (), ())
+                return Levels(sequence, query.instrument, (), ())
             depth = max(query.depth, 0)
-            return Book(sequence, query.instrument, book.bids.depth(depth), book.asks.depth(depth))
+            bids, asks = book.bids.depth(depth), book.asks.depth(depth)
+            return Levels(sequence, query.instrument, bids, asks)
         case GetInstruments():
             instruments = (
-                InstrumentState(book.definition, book.phase, book.last_price_ticks)
+                InstrumentState(
+                    book.definition,
+                    book.phase,
+                    book.last_price_ticks,
+                    book.reference_ticks,
+                    book.ends_at_ns,
+                    book.killed,
+                    *book.indicative,
+                )
                 for _, book in sorted(state.books.items())
             )
             return Instruments(sequence, tuple(instruments))
@@ -63,8 +74,55 @@ def answer(state: State, sequence: int, query: AnyQuery) -> AnyReply:
             if known is None:
                 return MovementFound(sequence, None, 0)
             return MovementFound(sequence, known.command, known.sequence)
+        case GetSegments():
+            segments = (
+                SegmentState(
+                    each.definition, each.index, each.base_index, each.stage, each.closes_at_ns
+                )
+                for _, each in sorted(state.segments.items())
+            )
+            return Segments(sequence, tuple(segments))
+        case GetRoutes():
+            routes = (
+                RouteState(
+                    route.reference,
+                    route.account,
+                    route.order_id,
+                    route.instrument,
+                    route.side,
+                    route.price_ticks,
+                    route.open_lots,
+                    route.held_units,
+                )
+                for _, route in sorted(state.accounts.routes.items())
+                if query.account in (0, route.account)
+            )
+            return Routes(sequence, tuple(routes))
         case _:
             raise TypeError(f"the runtime answers {type(query).__name__}")
+
+
+def _open_order(book: Book, order: Order) -> OpenOrder:
+    accepted, place = order.accepted, order.place
+    unlimited = place is Place.MARKET or at_any_price(accepted.kind)
+    kind = accepted.kind
+    if place is Place.MARKET:
+        kind = OrderKind.MARKET
+    elif place is Place.LEVEL and kind is OrderKind.STOP_LIMIT:
+        kind = OrderKind.LIMIT
+    return OpenOrder(
+        order.id,
+        order.account,
+        accepted.client_order_id,
+        accepted.instrument,
+        order.side,
+        0 if unlimited else order.price_ticks,
+        order.open_lots,
+        order.visible_lots if place is Place.LEVEL else 0,
+        kind,
+        book.stops.stop_price_ticks(order) if place is Place.STOP else 0,
+        order.pair,
+    )
 
 
 def _accounts(state: State, account_id: int) -> list[Account]:

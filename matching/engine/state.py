@@ -1,15 +1,32 @@
-"""The state that commands act on: all accounts, all books, the fill counter."""
+"""The state that commands act on: accounts, books, segments, what is due, the fill counter."""
 
+from enum import IntEnum
 from typing import TypeAlias
+
+from sortedcontainers import SortedList
 
 from matching.accounts import Account, Accounts
 from matching.book import Book
-from matching.engine.image import AccountImage, BookImage, HolderImage, Image
+from matching.engine.image import AccountImage, BookImage, HolderImage, Image, SegmentImage
 from matching.order import Order
+from matching.protocol.commands import DefineSegment
 from matching.protocol.events import AnyEvent, OrderAccepted, Refused
 from matching.protocol.refusals import Refusal
+from matching.protocol.units import PARTS_PER_MILLION, TIME_NS_MAX
 
 Events: TypeAlias = tuple[AnyEvent, ...]
+# (due_ns, kind, number, account of an order): in this order what is due is done.
+Timer: TypeAlias = tuple[int, "TimerKind", int, int]
+
+
+class TimerKind(IntEnum):
+    """What is due by the clock; numbers are instruments, segments, orders or accounts."""
+
+    PHASE = 1
+    BREAKER = 2
+    EXPIRY = 3
+    HEARTBEAT = 4
+    INDICATIVE = 5
 
 
 def refused(code: Refusal, detail: str) -> Events:
@@ -17,15 +34,102 @@ def refused(code: Refusal, detail: str) -> Events:
     return (Refused(code, detail),)
 
 
-class State:
-    """Everything the engine knows but its sequence number and clock."""
+class Segment:
+    """A segment of the market: its index, and how far its breaker has gone today."""
 
-    __slots__ = ("accounts", "books", "fills")
+    __slots__ = (
+        "base_index",
+        "closes_at_ns",
+        "definition",
+        "index",
+        "met_at_ns",
+        "stage",
+        "tripped_index",
+        "weights",
+    )
+
+    def __init__(self, definition: DefineSegment) -> None:
+        self.base_index = self.tripped_index = self.index = 0
+        self.stage = self.closes_at_ns = self.met_at_ns = 0
+        self.define(definition)
+
+    def define(self, definition: DefineSegment) -> None:
+        """Put new rules in force; the day's base and stages stay."""
+        self.definition = definition
+        self.weights = dict(definition.constituents)
+
+    def met(self) -> bool:
+        """Tell whether the next stage is met by the index of now."""
+        stages = self.definition.stages
+        if not self.closes_at_ns or self.stage >= len(stages):
+            return False
+        stage = stages[self.stage]
+        if self.index * PARTS_PER_MILLION > self.base_index * (PARTS_PER_MILLION - stage.fall_ppm):
+            return False
+        return not self.stage or self.index * PARTS_PER_MILLION <= self.tripped_index * (
+            PARTS_PER_MILLION - stage.further_ppm
+        )
+
+
+class State:
+    """Everything the engine knows but its sequence number; `time_ns` is the command's."""
+
+    __slots__ = ("accounts", "books", "fills", "segments", "time_ns", "timers")
 
     def __init__(self) -> None:
         self.accounts = Accounts()
         self.books: dict[int, Book] = {}
+        self.segments: dict[int, Segment] = {}
+        self.timers: SortedList[Timer] = SortedList()
         self.fills = 0
+        self.time_ns = 0
+
+    @property
+    def due_ns(self) -> int:
+        """When something is due by the clock."""
+        return self.timers[0][0] if self.timers else TIME_NS_MAX
+
+    def set_timer(
+        self, kind: TimerKind, number: int, before_ns: int, due_ns: int, account: int = 0
+    ) -> int:
+        """Move a timer from one time to another, 0 being none; return the new one."""
+        if before_ns:
+            self.timers.remove((before_ns, kind, number, account))
+        if due_ns:
+            self.timers.add((due_ns, kind, number, account))
+        return due_ns
+
+    def trade_at(self, book: Book, price_ticks: int) -> None:
+        """Take in the price of a trade of this market."""
+        book.last_price_ticks = price_ticks
+        if price_ticks != book.reference_ticks:
+            self.refer(book, price_ticks)
+
+    def refer(self, book: Book, reference_ticks: int) -> None:
+        """Make a price the book's reference, and move the index of its segment."""
+        change = reference_ticks - book.reference_ticks
+        book.refer(reference_ticks)
+        if book.segment:
+            segment = self.segments[book.segment]
+            segment.index += segment.weights[book.instrument] * change
+            self.watch(segment)
+
+    def watch(self, segment: Segment) -> None:
+        """See whether the next stage of the breaker is met, and since when."""
+        met = segment.met()
+        if met and not segment.met_at_ns:
+            segment.met_at_ns = self.time_ns
+            due_ns = self.time_ns + segment.definition.hold_ns
+            self.set_timer(TimerKind.BREAKER, segment.definition.segment, 0, due_ns)
+        elif not met:
+            self.unwatch(segment)
+
+    def unwatch(self, segment: Segment) -> None:
+        """Forget since when the next stage is met."""
+        if segment.met_at_ns:
+            due_ns = segment.met_at_ns + segment.definition.hold_ns
+            self.set_timer(TimerKind.BREAKER, segment.definition.segment, due_ns, 0)
+            segment.met_at_ns = 0
 
     def image(self) -> Image:
         """Return the state as data in canonical order."""
@@ -33,9 +137,13 @@ class State:
         holders = sorted(accounts.holders.items())
         outstanding = sorted(accounts.outstanding.items())
         return Image(
-            holders=tuple(HolderImage(id_, h.version, h.classes, h.frozen) for id_, h in holders),
+            holders=tuple(
+                HolderImage(id_, h.version, h.classes, h.frozen, h.tier) for id_, h in holders
+            ),
             accounts=tuple(_account_image(account) for account in accounts.ordered()),
             books=tuple(_book_image(book) for _, book in sorted(self.books.items())),
+            segments=tuple(_segment_image(each) for _, each in sorted(self.segments.items())),
+            routes=tuple(route for _, route in sorted(accounts.routes.items())),
             outstanding=tuple((asset, units) for asset, units in outstanding if units),
             movements=tuple(movement for _, movement in sorted(accounts.movements.items())),
             trade_day=accounts.trade_day,
@@ -47,8 +155,10 @@ class State:
         """Rebuild the state that gave this image."""
         state = cls()
         accounts = state.accounts
-        for holder in image.holders:
-            accounts.holder(holder.holder).set(holder.version, holder.classes, holder.frozen)
+        for each in image.holders:
+            holder = accounts.holder(each.holder)
+            holder.set(each.version, each.classes, each.frozen)
+            holder.tier = each.tier
         for entry in image.accounts:
             account = accounts.open(entry.account, entry.holder, entry.kind)
             for asset, available, held in entry.balances:
@@ -56,14 +166,15 @@ class State:
                 account.held[asset] = held
             account.ids = {accepted.client_order_id: accepted for accepted in entry.ids}
             account.older_ids = {accepted.client_order_id: accepted for accepted in entry.older_ids}
+            account.kill(entry.killed)
+            account.heartbeat_due_ns = state.set_timer(
+                TimerKind.HEARTBEAT, account.id, 0, entry.heartbeat_due_ns
+            )
         for page in image.books:
-            book = state.books[page.definition.instrument] = Book(page.definition)
-            book.phase = page.phase
-            book.phase_decided_at_ns = page.phase_decided_at_ns
-            book.last_price_ticks = page.last_price_ticks
-            for order in page.orders:
-                accounts[order.account].orders[order.id] = order
-                book.add(order)
+            state._restore_book(page)
+        for part in image.segments:
+            state._restore_segment(part)
+        accounts.routes = {route.reference: route for route in image.routes}
         accounts.outstanding.update(image.outstanding)
         for movement in image.movements:
             accounts.movements[movement.command.reference] = movement
@@ -71,27 +182,120 @@ class State:
         state.fills = image.fills
         return state
 
+    def _restore_book(self, page: BookImage) -> None:
+        number = page.definition.instrument
+        book = self.books[number] = Book(page.definition)
+        book.killed = page.killed
+        book.enter(page.phase)
+        book.resumes = page.resumes
+        book.phase_decided_at_ns = page.phase_decided_at_ns
+        book.ends_at_ns = self.set_timer(TimerKind.PHASE, number, 0, page.ends_at_ns)
+        book.reopening_ns = page.reopening_ns
+        book.drawn, book.extended = page.drawn, page.extended
+        book.last_price_ticks = page.last_price_ticks
+        book.static_ticks = page.static_ticks
+        book.refer(page.reference_ticks)
+        book.indicative = page.indicative
+        book.indicative_due_ns = self.set_timer(
+            TimerKind.INDICATIVE, number, 0, page.indicative_due_ns
+        )
+        accounts, add = self.accounts, book.add
+        for order in page.orders:
+            accounts[order.account].orders[order.id] = order
+            add(order)
+            if order.special is not None and order.special.expires_at_ns:
+                due_ns = order.special.expires_at_ns
+                self.set_timer(TimerKind.EXPIRY, order.id, 0, due_ns, order.account)
+
+    def _restore_segment(self, part: SegmentImage) -> None:
+        segment = Segment(part.definition)
+        self.segments[part.definition.segment] = segment
+        segment.base_index, segment.tripped_index = part.base_index, part.tripped_index
+        segment.stage, segment.closes_at_ns = part.stage, part.closes_at_ns
+        segment.met_at_ns = part.met_at_ns
+        if part.met_at_ns:
+            due_ns = part.met_at_ns + part.definition.hold_ns
+            self.set_timer(TimerKind.BREAKER, part.definition.segment, 0, due_ns)
+        self.join(segment)
+
+    def join(self, segment: Segment) -> None:
+        """Let the instruments of a segment know it, and reckon its index."""
+        number = segment.definition.segment
+        for book in self.books.values():
+            if book.segment == number:
+                book.segment = 0
+        segment.index = 0
+        for instrument, weight in segment.weights.items():
+            book = self.books[instrument]
+            book.segment = number
+            segment.index += weight * book.reference_ticks
+
     def _check(self) -> None:
         """Assert every invariant: conservation, exact holds, books whole, indexes in agreement."""
         self.accounts._check()
         resting: dict[int, Order] = {}
         for book in self.books.values():
             book._check()
-            resting |= {order.id: order for order in book.bids.orders() + book.asks.orders()}
+            resting |= {order.id: order for order in book.orders()}
         owned: dict[int, Order] = {}
+        holds: dict[tuple[int, int], int] = {}
         for account in self.accounts.values():
-            holds: dict[int, int] = {}
             for order_id, order in account.orders.items():
                 book = self.books[order.accepted.instrument]
                 asset = book.quote_asset if order.side == 1 else book.base_asset
-                holds[asset] = holds.get(asset, 0) + order.held_units
+                self._check_order(account, book, order)
+                key = account.id, asset
+                holds[key] = holds.get(key, 0) + order.held_units
                 assert order.id == order_id
-                assert account.holder.allowed & book.class_bit, f"order {order_id} is forbidden"
-            held = {asset: units for asset, units in account.held.items() if units}
-            assert held == holds, f"account {account.id} holds {held}, its orders {holds}"
             owned |= account.orders
+        for route in self.accounts.routes.values():
+            book = self.books[route.instrument]
+            key = route.account, book.quote_asset if route.side == 1 else book.base_asset
+            holds[key] = holds.get(key, 0) + route.held_units
+            assert route.open_lots > 0
+        held = {
+            (account.id, asset): units
+            for account in self.accounts.values()
+            for asset, units in account.held.items()
+            if units
+        }
+        holds = {key: units for key, units in holds.items() if units}
+        assert held == holds, f"accounts hold {held}, their orders and routes {holds}"
         assert owned == resting, "books and accounts disagree about the open orders"
         assert all(resting[order_id] is order for order_id, order in owned.items())
+        self._check_timers()
+
+    def _check_order(self, account: Account, book: Book, order: Order) -> None:
+        assert account.holder.allowed & book.class_bit, f"order {order.id} is forbidden"
+        price, lots = order.price_ticks, order.open_lots
+        held = book.hold_units(order.side, price, lots, order.hold_ppm)
+        if order.pair:
+            other = account.orders[order.pair]
+            assert other.pair == order.id, f"order {order.id} has a pair that knows another"
+            if order.place.name == "STOP":
+                held = max(held - other.held_units, 0)
+        assert order.held_units == held, f"order {order.id} holds {order.held_units}, not {held}"
+
+    def _check_timers(self) -> None:
+        expected: list[Timer] = []
+        for number, book in self.books.items():
+            expected.append((book.ends_at_ns, TimerKind.PHASE, number, 0))
+            expected.append((book.indicative_due_ns, TimerKind.INDICATIVE, number, 0))
+        for account in self.accounts.values():
+            expected.append((account.heartbeat_due_ns, TimerKind.HEARTBEAT, account.id, 0))
+            expected += [
+                (order.special.expires_at_ns, TimerKind.EXPIRY, order.id, account.id)
+                for order in account.orders.values()
+                if order.special is not None
+            ]
+        for number, segment in self.segments.items():
+            due_ns = segment.met_at_ns + segment.definition.hold_ns if segment.met_at_ns else 0
+            expected.append((due_ns, TimerKind.BREAKER, number, 0))
+            index = sum(w * self.books[i].reference_ticks for i, w in segment.weights.items())
+            assert segment.index == index, f"segment {number} has index {segment.index}"
+            assert segment.met() == bool(segment.met_at_ns), f"segment {number} is not watched"
+        expected = sorted(timer for timer in expected if timer[0])
+        assert list(self.timers) == expected, f"timers {self.timers}, expected {expected}"
 
 
 def _account_image(account: Account) -> AccountImage:
@@ -105,6 +309,8 @@ def _account_image(account: Account) -> AccountImage:
         ),
         ids=_sorted_ids(account.ids),
         older_ids=_sorted_ids(account.older_ids),
+        killed=account.killed,
+        heartbeat_due_ns=account.heartbeat_due_ns,
     )
 
 
@@ -113,7 +319,31 @@ def _sorted_ids(ids: dict[str, OrderAccepted]) -> tuple[OrderAccepted, ...]:
 
 
 def _book_image(book: Book) -> BookImage:
-    orders = tuple(book.bids.orders() + book.asks.orders())
     return BookImage(
-        book.definition, book.phase, book.phase_decided_at_ns, book.last_price_ticks, orders
+        definition=book.definition,
+        phase=book.phase,
+        resumes=book.resumes,
+        phase_decided_at_ns=book.phase_decided_at_ns,
+        ends_at_ns=book.ends_at_ns,
+        reopening_ns=book.reopening_ns,
+        drawn=book.drawn,
+        extended=book.extended,
+        killed=book.killed,
+        last_price_ticks=book.last_price_ticks,
+        reference_ticks=book.reference_ticks,
+        static_ticks=book.static_ticks,
+        indicative=book.indicative,
+        indicative_due_ns=book.indicative_due_ns,
+        orders=tuple(book.orders()),
+    )
+
+
+def _segment_image(segment: Segment) -> SegmentImage:
+    return SegmentImage(
+        segment.definition,
+        segment.base_index,
+        segment.tripped_index,
+        segment.stage,
+        segment.closes_at_ns,
+        segment.met_at_ns,
     )

@@ -20,8 +20,12 @@ FEE_TIERS_MAX = 16
 CONSTITUENTS_MAX = 1_024
 BREAKER_STAGES_MAX = 8
 SPLIT_MAX = 1_000
-# Beyond all times that a clock gives before the year 2262: "never".
-TIME_NS_MAX = 2**63 - 1
+HEARTBEAT_NS_MAX = 86_400 * 10**9
+INDICATIVE_NS = 10**9
+BREAKER_HOLD_NS_MIN = 10**9
+DURATION_NS_MAX = 30 * 86_400 * 10**9
+# Beyond the times that a clock gives before the year 2116, and below 63 bits with any duration.
+TIME_NS_MAX = 2**62
 
 
 class Side(IntEnum):

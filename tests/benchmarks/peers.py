@@ -61,16 +61,16 @@ def reference_book() -> Peer:
                 if order is None:
                     book.remove(open_orders.pop(order_id))
                     continue
-                lots = order.remaining_lots
+                lots = order.visible_lots
                 opposite, sign = (book.asks, 1) if order.side is Side.BUY else (book.bids, -1)
                 taken, _ = opposite.take(order.price_ticks * sign, lots, order.holder)
-                for maker, lots_taken, left in taken:
+                for maker, lots_taken, left, _ in taken:
                     lots -= lots_taken
                     traded += lots_taken
                     if not left:
                         del open_orders[maker.id]
                 if rests and lots:
-                    order.remaining_lots = lots
+                    order.visible_lots = lots
                     open_orders[order_id] = order
                     book.add(order)
 

@@ -62,7 +62,7 @@ def test_taking_equals_walking_a_sorted_list(
     naive: list[tuple[int, int, int, int]] = []
     for order_id, (step, lots, holder) in enumerate(resting, 1):
         order = msgspec.structs.replace(_order(book, order_id, SELL, 100 + step), holder=holder)
-        order.remaining_lots = lots
+        order.visible_lots = lots
         book.add(order)
         naive.append((100 + step, order_id, lots, holder))
     expected, own = [], None
@@ -77,11 +77,11 @@ def test_taking_equals_walking_a_sorted_list(
         wanted -= taken
     total = sum(lots for _, lots, _ in expected) + wanted
     given_back, met = book.asks.take(limit, total, 3)
-    assert [(order.id, lots, left) for order, lots, left in given_back] == expected
+    assert [(order.id, lots, left) for order, lots, left, _ in given_back] == expected
     assert (met.id if met else None) == own
     left_over = {order_id: left for order_id, _, left in expected}
     book.asks._check()
-    assert {order.id: order.remaining_lots for order in book.asks.orders()} == {
+    assert {order.id: order.visible_lots for order in book.asks.orders()} == {
         order_id: left_over.get(order_id, lots)
         for _, order_id, lots, _ in naive
         if left_over.get(order_id, lots)

@@ -5,7 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from matching.book import Book
-from matching.engine.fills import affordable_lots, fill_fees
+from matching.engine.fills import fill_fees
+from matching.engine.taking import affordable_lots
 from matching.protocol.commands import SetPhase
 from matching.protocol.events import Filled, OrderCancelled, OrderReduced
 from matching.protocol.refusals import Refusal
@@ -103,12 +104,12 @@ def test_hold_covers_any_way_of_being_filled(
 ) -> None:
     book = Book(gold(maker_fee_ppm=maker_ppm, taker_fee_ppm=taker_ppm))
     left = sum(splits)
-    hold = book.hold_units(Side.BUY, price, left, book.hold_ppm)
+    hold = book.hold_units(Side.BUY, price, left, book.fees[0][2])
     for lots in splits:
         quote = data.draw(st.integers(1, price)) * lots * book.quote_units_per_tick_lot
         hold -= quote + data.draw(st.sampled_from(fill_fees(quote, maker_ppm, taker_ppm)))
         left -= lots
-        assert hold >= book.hold_units(Side.BUY, price, left, book.hold_ppm)
+        assert hold >= book.hold_units(Side.BUY, price, left, book.fees[0][2])
 
 
 @given(
@@ -116,7 +117,7 @@ def test_hold_covers_any_way_of_being_filled(
 )
 def test_affordable_lots_are_exact(price: int, cash: int, taker_ppm: int) -> None:
     book = Book(gold(taker_fee_ppm=taker_ppm))
-    lots = affordable_lots(book, price, cash)
+    lots = affordable_lots(price * book.quote_units_per_tick_lot, cash, taker_ppm)
     ppm = taker_ppm
     assert book.hold_units(Side.BUY, price, lots, ppm) <= cash
     assert book.hold_units(Side.BUY, price, lots + 1, ppm) > cash

@@ -1,0 +1,137 @@
+"""Amending orders: one command, so that an order is never out of the market in between."""
+
+from matching.accounts import Account
+from matching.book import Book
+from matching.engine.entry import triggers
+from matching.engine.followup import follow_up
+from matching.engine.removal import end_expiry
+from matching.engine.resting import at_any_price, cap_ticks, finish, hold, limit_key, open_order
+from matching.engine.state import Events, State, refused
+from matching.engine.taking import Taker, resize, take, take_midpoints
+from matching.engine.validity import (
+    closed_refusal,
+    collar_refusal,
+    hold_refusal,
+    price_refusal,
+    quantity_refusal,
+)
+from matching.order import Order, Place
+from matching.protocol.commands import AmendOrder
+from matching.protocol.events import AnyEvent, OrderAmended
+from matching.protocol.refusals import Refusal
+from matching.protocol.units import OrderKind, Side
+
+_BUY = Side.BUY
+
+
+def amend_order(state: State, sequence: int, command: AmendOrder) -> Events:
+    """Change price, open quantity or stop of an open order.
+
+    Losing priority takes today's fee terms.
+    """
+    account = state.accounts.get(command.account)
+    order = None if account is None else account.orders.get(command.order_id)
+    if account is None or order is None:
+        return refused(
+            Refusal.UNKNOWN_ORDER,
+            f"account {command.account} has no open order {command.order_id}",
+        )
+    book = state.books[order.accepted.instrument]
+    refusal = _refusal(book, order, command)
+    if refusal is not None:
+        return refusal
+    price, lots = command.price_ticks or order.price_ticks, command.quantity_lots
+    same_price = price == order.price_ticks and command.stop_price_ticks in (0, _stop(order))
+    if same_price and lots == order.open_lots:
+        return refused(
+            Refusal.UNCHANGED, f"order {order.id} is {lots} lots at {command.price_ticks} already"
+        )
+    if same_price and lots < order.open_lots:
+        resize(state, order, lots)
+        return (_amended(book, order, command, lots, kept=True),)
+    return _replace(state, account, book, order, command)
+
+
+def _refusal(book: Book, order: Order, command: AmendOrder) -> Events | None:
+    """Return why an order may not have these terms, or None; what it may cost is not looked at."""
+    stop, price = command.stop_price_ticks, command.price_ticks
+    waits = order.place is Place.STOP and order.accepted.kind is not OrderKind.TRAILING_STOP
+    if stop < 0 or (stop and not waits):
+        return refused(Refusal.MALFORMED, f"order {order.id} waits for no stop that can be set")
+    refusal = closed_refusal(book)
+    if refusal is not None:
+        return refusal
+    if order.pair:
+        return refused(Refusal.PAIRED, f"order {order.id} is one of a pair, which stay as they are")
+    if not _unlimited(order):
+        refusal = price_refusal(book, price)
+    elif price:
+        refusal = refused(
+            Refusal.PRICE_INVALID, f"order {order.id} has no limit: price must be 0, found {price}"
+        )
+    if refusal is None and stop:
+        refusal = price_refusal(book, stop)
+    if refusal is None and not _unlimited(order):
+        refusal = collar_refusal(book, order.side, price, stop or _stop(order))
+    refusal = refusal or quantity_refusal(book, command.quantity_lots)
+    if refusal is None and stop and triggers(book, order.side, stop):
+        return refused(
+            Refusal.STOP_WOULD_TRIGGER,
+            f"stop {stop} is met by the last price {book.reference_ticks}",
+        )
+    return refusal
+
+
+def _replace(
+    state: State, account: Account, book: Book, order: Order, command: AmendOrder
+) -> Events:
+    """Give an order new terms behind all others; in continuous trading it may take at once."""
+    accepted, side, lots, place = order.accepted, order.side, command.quantity_lots, order.place
+    price = cap_ticks(book, side) if _unlimited(order) else command.price_ticks
+    asset = book.quote_asset if side is _BUY else book.base_asset
+    held = book.hold_units(side, price, lots, book.fees[account.holder.tier][2])
+    notional = price * lots * book.quote_units_per_tick_lot
+    available = account.available.get(asset, 0) + order.held_units
+    refusal = hold_refusal(book, asset, available, notional, held)
+    if refusal is not None:
+        return refusal
+    takes = book.matches and place in (Place.LEVEL, Place.MIDPOINT)
+    if takes and accepted.post_only and book.crosses(side, price):
+        return refused(Refusal.POST_ONLY_WOULD_TRADE, f"post-only at {price} would trade")
+    book.remove(order)
+    stop = command.stop_price_ticks or _stop(order)
+    del account.orders[order.id]
+    end_expiry(state, order)
+    hold(account, book, order, -order.held_units)
+    if not takes:
+        order = open_order(state, account, book, accepted, price, lots, place, stop)
+        return (_amended(book, order, command, lots, kept=False),)
+    events: list[AnyEvent] = [_amended(book, order, command, lots, kept=False)]
+    prevention = accepted.self_trade_prevention
+    taker = Taker(order.id, account, book, side, lots, prevention, by_cash=False)
+    key = limit_key(side, price)
+    if place is Place.LEVEL:
+        take(state, taker, key, events)
+    elif (middle := book.middle()) and limit_key(side, middle) <= key:
+        take_midpoints(state, taker, middle, events)
+    finish(state, taker, accepted, price, events)
+    follow_up(state, book, events)
+    return tuple(events)
+
+
+def _amended(
+    book: Book, order: Order, command: AmendOrder, lots: int, *, kept: bool
+) -> OrderAmended:
+    stop = book.stops.stop_price_ticks(order) if order.place is Place.STOP else 0
+    price = command.price_ticks
+    return OrderAmended(order.id, order.account, book.instrument, price, lots, kept, stop)
+
+
+def _unlimited(order: Order) -> bool:
+    """Tell whether an order is, or will be, one at any price."""
+    return order.place is Place.MARKET or at_any_price(order.accepted.kind)
+
+
+def _stop(order: Order) -> int:
+    """Return the stop for which an order waits, 0 when for none."""
+    return order.special.stop_price_ticks if order.place is Place.STOP and order.special else 0

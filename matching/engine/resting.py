@@ -1,0 +1,132 @@
+"""How an order comes to rest or to wait, and what becomes of a taker's rest."""
+
+from matching.accounts import Account
+from matching.book import Book
+from matching.engine.phases import interrupt
+from matching.engine.state import State, TimerKind
+from matching.engine.taking import Taker
+from matching.order import Order, Place, Special
+from matching.protocol.events import AnyEvent, OrderAccepted, OrderCancelled
+from matching.protocol.units import CancelReason, OrderKind, Side, TimeInForce
+
+_BUY = Side.BUY
+_MARKET_KINDS = frozenset({OrderKind.MARKET, OrderKind.STOP, OrderKind.TRAILING_STOP})
+_AT_ONCE = frozenset({TimeInForce.IOC, TimeInForce.FOK})
+
+
+def at_any_price(kind: OrderKind) -> bool:
+    """Tell whether an order of this kind trades at any price, once it does."""
+    return kind in _MARKET_KINDS
+
+
+def cap_ticks(book: Book, side: Side) -> int:
+    """Return what an order at any price may pay at most: the band's upper bound; 0 to sell."""
+    return book.high if side is _BUY else 0
+
+
+def limit_key(order_side: Side, price_ticks: int) -> int:
+    """Return the key of the last level that a limit meets; a sale at any price has 0."""
+    return price_ticks if order_side is _BUY else -price_ticks
+
+
+def open_order(
+    state: State,
+    account: Account,
+    book: Book,
+    accepted: OrderAccepted,
+    price_ticks: int,
+    lots: int,
+    place: Place,
+    stop_price_ticks: int = 0,
+) -> Order:
+    """Put an accepted order in its place with `lots` open, and hold what it may cost.
+
+    The caller has checked that the account can hold it.
+    """
+    side = accepted.side
+    maker_ppm, _, hold_ppm = book.fees[account.holder.tier]
+    held = book.hold_units(side, price_ticks, lots, hold_ppm)
+    order = Order(
+        accepted.order_id,
+        account.id,
+        account.holder.id,
+        side,
+        price_ticks,
+        lots,
+        held,
+        maker_ppm,
+        hold_ppm,
+        accepted,
+        _special(state, accepted, place, stop_price_ticks),
+    )
+    order.show(lots)
+    hold(account, book, order, held)
+    account.orders[order.id] = order
+    book.add(order)
+    if order.special is not None:
+        due_ns = order.special.expires_at_ns
+        state.set_timer(TimerKind.EXPIRY, order.id, 0, due_ns, account.id)
+    return order
+
+
+def hold(account: Account, book: Book, order: Order, units: int) -> None:
+    """Move units of what the order trades away from available to held, or (negative) back."""
+    asset = book.quote_asset if order.side is _BUY else book.base_asset
+    account.available[asset] -= units
+    account.held[asset] += units
+    assert account.available[asset] >= 0, "what a hold covered, it covers after any fill"
+
+
+def _special(
+    state: State, accepted: OrderAccepted, place: Place, stop_price_ticks: int
+) -> Special | None:
+    terms = accepted.terms
+    expires_at_ns = 0
+    if accepted.time_in_force is TimeInForce.DAY:
+        expires_at_ns = state.accounts.day_end_ns
+    elif terms is not None:
+        expires_at_ns = terms.expires_at_ns
+    iceberg = terms is not None and terms.display_lots
+    if place is Place.LEVEL and not expires_at_ns and not iceberg:
+        return None
+    return Special(place, 0, stop_price_ticks, 0, expires_at_ns)
+
+
+def finish(
+    state: State,
+    taker: Taker,
+    accepted: OrderAccepted,
+    price_ticks: int,
+    events: list[AnyEvent],
+    *,
+    triggered: bool = False,
+) -> None:
+    """Rest what a taker left open, or cancel it; then interrupt the market if it came to that.
+
+    The rest of a triggered stop without limit goes on in the auction that interrupts it.
+    """
+    lots, account, book = taker.remaining, taker.account, taker.book
+    interrupted = taker.interrupted_at
+    if lots:
+        unlimited = at_any_price(accepted.kind)
+        goes = accepted.time_in_force in _AT_ONCE or (unlimited and not (triggered and interrupted))
+        if taker.reason is None and goes:
+            taker.reason = CancelReason.INTERRUPTED if interrupted else CancelReason.IMMEDIATE
+        short = False
+        if taker.reason is None and triggered and accepted.side is _BUY:
+            hold_ppm = book.fees[account.holder.tier][2]
+            held = book.hold_units(_BUY, price_ticks, lots, hold_ppm)
+            short = held > account.available[book.quote_asset]
+        if short:
+            taker.reason = CancelReason.INSUFFICIENT
+        if taker.reason is not None:
+            events.append(
+                OrderCancelled(taker.order_id, account.id, book.instrument, taker.reason, lots)
+            )
+        else:
+            place = Place.MARKET if unlimited else Place.LEVEL
+            if accepted.kind is OrderKind.MIDPOINT:
+                place = Place.MIDPOINT
+            open_order(state, account, book, accepted, price_ticks, lots, place)
+    if interrupted:
+        interrupt(state, book, interrupted, events)

@@ -1,0 +1,307 @@
+"""Taking: an order that arrives takes from the other side, best price and oldest first.
+
+What lives here is who trades with whom. What must not: who pays what (fills.py).
+"""
+
+from collections.abc import Iterable, Iterator
+
+from matching.accounts import Account
+from matching.book import Book, meets
+from matching.engine.fills import fill_makers
+from matching.engine.removal import cancel, end_pair
+from matching.engine.state import State
+from matching.order import Order
+from matching.protocol.events import AnyEvent, OrderCancelled, OrderReduced
+from matching.protocol.refusals import Refusal
+from matching.protocol.units import (
+    PARTS_PER_MILLION,
+    CancelReason,
+    FillKind,
+    SelfTradePrevention,
+    Side,
+)
+
+_BUY = Side.BUY
+
+
+class Taker:
+    """An incoming order while it takes; `reason` is set when it must not rest what is left.
+
+    `by_cash` marks one that is bounded by the cash available, and by `cash_units` if it has such,
+    besides its price. `interrupted_at` is the price that it was kept from by a volatility bound;
+    the bounds are those of its arrival.
+    """
+
+    __slots__ = (
+        "account",
+        "book",
+        "bound_key",
+        "by_cash",
+        "cash_units",
+        "interrupted_at",
+        "opposite",
+        "order_id",
+        "prevention",
+        "reason",
+        "remaining",
+        "side",
+        "taker_ppm",
+    )
+
+    def __init__(
+        self,
+        order_id: int,
+        account: Account,
+        book: Book,
+        side: Side,
+        lots: int,
+        prevention: SelfTradePrevention,
+        by_cash: bool,
+        cash_units: int | None = None,
+    ) -> None:
+        self.order_id = order_id
+        self.account = account
+        self.book = book
+        self.side = side
+        if side is _BUY:
+            self.opposite, self.bound_key = book.asks, book.bound_high
+        else:
+            self.opposite, self.bound_key = book.bids, -book.bound_low
+        self.remaining = lots
+        self.prevention = prevention
+        self.by_cash = by_cash
+        self.cash_units = cash_units
+        self.taker_ppm = book.fees[account.holder.tier][1]
+        self.reason: CancelReason | None = None
+        self.interrupted_at = 0
+
+    def affordable_lots(self, price_ticks: int) -> int:
+        """Return the most lots that the cash covers at a price."""
+        book = self.book
+        cash = self.account.available.get(book.quote_asset, 0)
+        if self.cash_units is not None:
+            cash = min(cash, self.cash_units)
+        return affordable_lots(price_ticks * book.quote_units_per_tick_lot, cash, self.taker_ppm)
+
+    def end_for_cash(self) -> None:
+        """End for want of cash: of what was to be spent, or of what the account has."""
+        available = self.account.available.get(self.book.quote_asset, 0)
+        spent = self.cash_units is not None and self.cash_units <= available
+        self.reason = CancelReason.CASH_SPENT if spent else CancelReason.INSUFFICIENT
+
+
+def affordable_lots(units_per_lot: int, cash_units: int, taker_ppm: int) -> int:
+    """Return the most lots whose price and floored taker fee the cash covers.
+
+    n + floor(n r / 10^6) <= c is n (10^6 + r) <= (c + 1) 10^6 - 1 for integers.
+    """
+    whole = PARTS_PER_MILLION
+    return ((cash_units + 1) * whole - 1) // (whole + taker_ppm) // units_per_lot
+
+
+def take(state: State, taker: Taker, limit_key: int, events: list[AnyEvent]) -> None:
+    """Match the taker against all that it may meet up to `limit_key` (ask, or negated bid price).
+
+    First the midpoints, then the levels up to the volatility bound.
+    """
+    opposite = taker.opposite
+    if opposite.midpoints:
+        price = _middle_within(taker, limit_key)
+        if price:
+            take_midpoints(state, taker, price, events)
+    bound_key = min(limit_key, taker.bound_key)
+    holder = taker.account.holder.id
+    while taker.remaining and taker.reason is None and opposite.best <= bound_key:
+        lots, key = taker.remaining, bound_key
+        if taker.by_cash:
+            key = opposite.best
+            lots = min(lots, taker.affordable_lots(abs(key)))
+            if not lots:
+                _end_for_cash(state, taker, opposite.oldest(), events)
+                continue
+        taken, own = opposite.take(key, lots, holder)
+        if taken:
+            fill_makers(state, taker, taken, events)
+        if own is not None:
+            prevent(state, taker, own, events)
+    if opposite.best <= limit_key and taker.remaining and taker.reason is None:
+        beyond = abs(opposite.best)
+        if taker.by_cash and not taker.affordable_lots(beyond):
+            taker.end_for_cash()
+        else:
+            taker.interrupted_at = beyond
+
+
+def _middle_within(taker: Taker, limit_key: int) -> int:
+    """Return the midpoint if it is better for the taker than the best level and within its limit.
+
+    0 where it is not.
+    """
+    price = taker.book.middle()
+    key = price if taker.side is _BUY else -price
+    return price if price and key < taker.opposite.best and key <= limit_key else 0
+
+
+def take_midpoints(state: State, taker: Taker, price: int, events: list[AnyEvent]) -> None:
+    """Match the taker against the midpoint orders whose limit meets this price, oldest first."""
+    for maker in list(taker.opposite.midpoints.values()):
+        if not taker.remaining or taker.reason is not None:
+            return
+        if not meets(maker, price):
+            continue
+        if maker.holder == taker.account.holder.id:
+            prevent(state, taker, maker, events)
+            continue
+        lots = min(taker.remaining, maker.visible_lots)
+        if taker.by_cash:
+            lots = min(lots, taker.affordable_lots(price))
+            if not lots:
+                taker.end_for_cash()
+                return
+        left = maker.visible_lots - lots
+        if left:
+            maker.visible_lots = left
+        else:
+            del taker.opposite.midpoints[maker.id]
+        fill_makers(state, taker, [(maker, lots, left, 0)], events, price, FillKind.MIDPOINT)
+
+
+def _end_for_cash(state: State, taker: Taker, maker: Order, events: list[AnyEvent]) -> None:
+    """End a taker who cannot pay for one lot more; an own order in its way comes first."""
+    if maker.holder == taker.account.holder.id:
+        prevent(state, taker, maker, events)
+    else:
+        taker.end_for_cash()
+
+
+def prevent(state: State, taker: Taker, maker: Order, events: list[AnyEvent]) -> None:
+    """Keep two orders of one holder apart, as the incoming one asks."""
+    match taker.prevention:
+        case SelfTradePrevention.CANCEL_NEWEST:
+            taker.reason = CancelReason.SELF_TRADE
+        case SelfTradePrevention.CANCEL_OLDEST:
+            cancel(state, maker, CancelReason.SELF_TRADE, events)
+        case SelfTradePrevention.CANCEL_BOTH:
+            cancel(state, maker, CancelReason.SELF_TRADE, events)
+            taker.reason = CancelReason.SELF_TRADE
+        case SelfTradePrevention.REDUCE_BOTH:
+            _reduce(state, taker, maker, events)
+
+
+def _reduce(state: State, taker: Taker, maker: Order, events: list[AnyEvent]) -> None:
+    """Take the smaller open quantity off both; an order reduced to nothing is closed as well."""
+    lots = min(taker.remaining, maker.open_lots)
+    taker.remaining -= lots
+    reduce(state, maker, lots, events)
+    taker_id, taker_account = taker.order_id, taker.account.id
+    instrument = taker.book.instrument
+    events.append(OrderReduced(taker_id, taker_account, instrument, lots, taker.remaining))
+    if not taker.remaining:
+        reason = CancelReason.SELF_TRADE
+        events.append(OrderCancelled(taker_id, taker_account, instrument, reason, 0))
+
+
+def reduce(
+    state: State,
+    order: Order,
+    lots: int,
+    events: list[AnyEvent],
+    reason: CancelReason = CancelReason.SELF_TRADE,
+) -> None:
+    """Take lots off an open order without a fill; it is closed when nothing is left."""
+    left = order.open_lots - lots
+    instrument = order.accepted.instrument
+    events.append(OrderReduced(order.id, order.account, instrument, lots, left))
+    resize(state, order, left)
+    if left:
+        end_pair(state, order, events)
+    else:
+        cancel(state, order, reason, events)
+
+
+def keep_apart(
+    state: State, buy: Order, sell: Order, lots: int, events: list[AnyEvent]
+) -> list[Order]:
+    """Keep two resting orders of one holder apart as the younger asks; return which it cancelled.
+
+    `lots` is the smaller open quantity of the two.
+    """
+    older, younger = (buy, sell) if buy.id < sell.id else (sell, buy)
+    ending: list[Order] = []
+    match younger.accepted.self_trade_prevention:
+        case SelfTradePrevention.CANCEL_NEWEST:
+            ending = [younger]
+        case SelfTradePrevention.CANCEL_OLDEST:
+            ending = [older]
+        case SelfTradePrevention.CANCEL_BOTH:
+            ending = [older, younger]
+        case SelfTradePrevention.REDUCE_BOTH:
+            for order in (older, younger):
+                reduce(state, order, lots, events)
+    for order in ending:
+        cancel(state, order, CancelReason.SELF_TRADE, events)
+    return ending
+
+
+def resize(state: State, order: Order, lots: int) -> None:
+    """Set an order's open quantity in its place and free what it no longer has to hold.
+
+    Of an iceberg, what is hidden goes first.
+    """
+    account, book = state.accounts[order.account], state.books[order.accepted.instrument]
+    held = book.hold_units(order.side, order.price_ticks, lots, order.hold_ppm)
+    freed = order.held_units - held
+    assert freed >= 0
+    asset = book.quote_asset if order.side is _BUY else book.base_asset
+    account.held[asset] -= freed
+    account.available[asset] += freed
+    order.held_units = held
+    if order.special is not None and order.special.hidden_lots:
+        order.visible_lots = min(order.visible_lots, lots)
+        order.special.hidden_lots = lots - order.visible_lots
+    else:
+        order.visible_lots = lots
+
+
+def unfillable(taker: Taker, limit_key: int, wanted: int) -> Refusal | None:
+    """Return why so many lots cannot trade at once, having regard to self-trade prevention.
+
+    An own order in the way ends the incoming one, unless the older one is to be cancelled.
+    """
+    book = taker.book
+    holder = taker.account.holder.id
+    skips_own = taker.prevention is SelfTradePrevention.CANCEL_OLDEST
+    cash = taker.account.available.get(book.quote_asset, 0)
+    for price, makers in _met(taker, limit_key):
+        for maker in makers:
+            if maker.holder == holder:
+                if skips_own:
+                    continue
+                return Refusal.FILL_OR_KILL_UNFILLABLE
+            lots = min(wanted, maker.open_lots)
+            if taker.by_cash:
+                quote = lots * price * book.quote_units_per_tick_lot
+                cash -= quote + quote * taker.taker_ppm // PARTS_PER_MILLION
+                if cash < 0:
+                    return Refusal.INSUFFICIENT_BALANCE
+            wanted -= lots
+            if not wanted:
+                return None
+    return Refusal.FILL_OR_KILL_UNFILLABLE
+
+
+def _met(taker: Taker, limit_key: int) -> Iterator[tuple[int, Iterable[Order]]]:
+    """Yield what the taker would meet, by price: midpoints, then levels up to the bound.
+
+    In a level that is shared out, an own order is met first.
+    """
+    opposite = taker.opposite
+    price = _middle_within(taker, limit_key) if opposite.midpoints else 0
+    if price:
+        yield price, [maker for maker in opposite.midpoints.values() if meets(maker, price)]
+    holder = taker.account.holder.id
+    for key in opposite.keys.irange(maximum=min(limit_key, taker.bound_key)):
+        makers: Iterable[Order] = opposite.levels[key].values()
+        if opposite.pro_rata:
+            makers = sorted(makers, key=lambda order: order.holder != holder)
+        yield abs(key), makers
