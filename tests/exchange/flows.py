@@ -91,7 +91,9 @@ class Flow:
             kind=OrderKind.MARKET if market else OrderKind.LIMIT,
             time_in_force=TimeInForce.IOC
             if market
-            else draw.choices(list(TimeInForce), weights=(8, 1, 1))[0],
+            else draw.choices(
+                (TimeInForce.GTC, TimeInForce.IOC, TimeInForce.FOK), weights=(8, 1, 1)
+            )[0],
             price_ticks=0 if market else draw.randint(90, 110),
             quantity_lots=draw.randint(1, 20),
             self_trade_prevention=draw.choice(list(SelfTradePrevention)),

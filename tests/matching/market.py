@@ -5,6 +5,7 @@ from typing import Any
 
 from matching.engine import Engine
 from matching.protocol.commands import (
+    Advance,
     AmendOrder,
     AnyCommand,
     CancelOrder,
@@ -27,6 +28,7 @@ from matching.protocol.queries import (
 )
 from matching.protocol.refusals import Refusal
 from matching.protocol.units import (
+    TIME_NS_MAX,
     AccountKind,
     InstrumentClass,
     OrderKind,
@@ -35,6 +37,8 @@ from matching.protocol.units import (
     TimeInForce,
 )
 
+SECOND_NS = 10**9
+MINUTE_NS = 60 * SECOND_NS
 NOON_NS = 1_790_000_000 * 10**9
 GOLD, SHARES = 1, 2
 XAU, ACME, KRW = 11, 12, 99
@@ -43,7 +47,7 @@ FUNDS = 1_000_000
 BOTH = InstrumentClass.METAL | InstrumentClass.SECURITY
 
 BUY, SELL = Side.BUY, Side.SELL
-GTC, IOC, FOK = TimeInForce.GTC, TimeInForce.IOC, TimeInForce.FOK
+GTC, IOC, FOK, DAY = TimeInForce.GTC, TimeInForce.IOC, TimeInForce.FOK, TimeInForce.DAY
 LIMIT, MARKET = OrderKind.LIMIT, OrderKind.MARKET
 
 
@@ -130,6 +134,17 @@ class Market:
         self, account: int, order_id: int, price_ticks: int, lots: int
     ) -> tuple[AnyEvent, ...]:
         return self.do(AmendOrder(account, order_id, price_ticks, lots))
+
+    def advance(self, draw: int = 0) -> tuple[AnyEvent, ...]:
+        """Let the clock come to what is due next, and do it."""
+        due_ns = self.engine.due_ns
+        assert due_ns < TIME_NS_MAX, "nothing is due"
+        return self.do(Advance(draw), max(due_ns - self.time_ns, 1))
+
+    def phase(self, phase: Phase, ends_in_ns: int = 0) -> tuple[AnyEvent, ...]:
+        """Set the phase of gold, ending by itself after so long unless 0."""
+        ends_at_ns = self.time_ns + 1 + ends_in_ns if ends_in_ns else 0
+        return self.do(SetPhase(GOLD, phase, 0, ends_at_ns))
 
     def refuses(self, command: AnyCommand, code: Refusal) -> None:
         """Assert that a command is refused with this code and changes nothing."""
