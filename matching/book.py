@@ -280,11 +280,11 @@ class Rules:
         width = reference_ticks * self.definition.collar_ppm // PARTS_PER_MILLION
         return reference_ticks + width, reference_ticks - width
 
-    def exceeded(self, price_ticks: int) -> tuple[Interruption, int]:
+    def exceeded(self, price_ticks: int, reference_ticks: int) -> tuple[Interruption, int]:
         """Return which bound a price lies beyond, and around which reference; the static first."""
         low, high = volatility_bounds(self.static_ticks, self.definition.static_ppm)
         if low <= price_ticks <= high:
-            return Interruption.DYNAMIC, self.reference_ticks
+            return Interruption.DYNAMIC, reference_ticks
         return Interruption.STATIC, self.static_ticks
 
     def allows(self, price_ticks: int) -> bool:
@@ -324,16 +324,18 @@ def volatility_bounds(reference_ticks: int, ppm: int) -> tuple[int, int]:
 class Book(Rules):
     """One instrument: its rules, phase, prices, both sides, and the orders that are parked.
 
-    `resumes` is the continuous phase that a volatility auction ends into; `reopening_ns` how long
-    the auction after a breaker's halt lasts. `watchful` tells that parked stops or midpoints may
-    act when something else changes, `seen_ticks` for which reference no stop is left to trigger.
+    `ends_at_ns` is when the phase ends by itself, `announced_ns` what is told of it: a random end
+    is later, and known to nobody. `resumes` is the continuous phase that a volatility auction ends
+    into, `reopening_ns` how long the auction after a breaker's halt lasts. `watchful` tells that
+    parked stops or midpoints may act when something else changes, `seen_ticks` for which reference
+    no stop is left to trigger.
     """
 
     __slots__ = (
+        "announced_ns",
         "asks",
         "bids",
         "closing",
-        "drawn",
         "ends_at_ns",
         "extended",
         "indicative",
@@ -355,8 +357,8 @@ class Book(Rules):
         super().__init__()
         self.phase = Phase.CLOSED
         self.resumes = Phase.CONTINUOUS
-        self.phase_decided_at_ns = self.ends_at_ns = self.reopening_ns = 0
-        self.drawn = self.extended = self.killed = self.matches = False
+        self.phase_decided_at_ns = self.ends_at_ns = self.announced_ns = self.reopening_ns = 0
+        self.extended = self.killed = self.matches = False
         self.last_price_ticks = 0
         self.indicative = NO_UNCROSSING
         self.indicative_due_ns = 0
@@ -470,7 +472,10 @@ class Book(Rules):
         """Return at what price the book would trade in an auction that ended now."""
         bids, buying = self.bids.quotes()
         asks, selling = self.asks.quotes()
-        return uncrossing(bids, asks, (buying, selling), self.reference_ticks, self.step_down)
+        reference = self.reference_ticks
+        if not (bids or asks) and not self.low <= self.step_down(reference) <= self.high:
+            return NO_UNCROSSING  # what market orders hold may not cover it
+        return uncrossing(bids, asks, (buying, selling), reference, self.step_down)
 
     def _check(self) -> None:
         """Assert that both sides are whole, on their side, inside the band and not crossed."""

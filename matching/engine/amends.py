@@ -96,7 +96,7 @@ def _replace(
     if refusal is not None:
         return refusal
     takes = book.matches and place in (Place.LEVEL, Place.MIDPOINT)
-    if takes and accepted.post_only and book.crosses(side, price):
+    if takes and accepted.post_only and book.meets(side, price):
         return refused(Refusal.POST_ONLY_WOULD_TRADE, f"post-only at {price} would trade")
     book.remove(order)
     stop = command.stop_price_ticks or _stop(order)

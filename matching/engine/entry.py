@@ -241,7 +241,7 @@ def _at_once_refusal(
     taker: Taker, accepted: OrderAccepted, minimum_lots: int, key: int
 ) -> Events | None:
     """Return why an order that must not trade, or must trade at once, cannot be taken, or None."""
-    if accepted.post_only and taker.opposite.best <= key:
+    if accepted.post_only and taker.book.meets(taker.side, accepted.price_ticks):
         return refused(
             Refusal.POST_ONLY_WOULD_TRADE,
             f"post-only at {accepted.price_ticks} would meet the other side's best price",

@@ -40,7 +40,7 @@ class BookImage(msgspec.Struct, frozen=True, gc=False, array_like=True):
     phase_decided_at_ns: int
     ends_at_ns: int
     reopening_ns: int
-    drawn: bool
+    announced_ns: int
     extended: bool
     killed: bool
     last_price_ticks: int

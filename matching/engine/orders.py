@@ -63,7 +63,7 @@ def place_order(state: State, sequence: int, command: PlaceOrder) -> Events:
     if notional > book.notional_units_max or free < 0 or not inside:
         return enter(state, sequence, account, book, command)
     accepted = OrderAccepted(sequence, *astuple(command))
-    if opposite.best <= -key or force is not _GTC:
+    if opposite.best <= -key or force is not _GTC or opposite.midpoints:
         return take_at_once(state, account, book, accepted, price)
     order = Order(
         sequence, number, holder.id, side, price, lots, held, maker_ppm, hold_ppm, accepted

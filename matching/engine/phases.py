@@ -53,7 +53,7 @@ def enter_phase(
         uncross(state, book, events, always_told=before in AUCTION_PHASES)
     number = book.instrument
     book.ends_at_ns = state.set_timer(TimerKind.PHASE, number, book.ends_at_ns, ends_at_ns)
-    book.drawn = False
+    book.announced_ns = ends_at_ns
     if changes:
         book.extended = False
         book.indicative = NO_UNCROSSING
@@ -138,17 +138,11 @@ def _convert(state: State, book: Book, events: list[AnyEvent]) -> None:
         events.append(OrderActivated(order.id, order.account, book.instrument, OrderKind.MARKET, 0))
 
 
-def interrupt(state: State, book: Book, price_ticks: int, events: list[AnyEvent]) -> None:
-    """Begin a volatility auction instead of trading at this price."""
-    tell_interruption(book, price_ticks, events)
+def interrupt(state: State, book: Book, told: MarketInterrupted, events: list[AnyEvent]) -> None:
+    """Begin a volatility auction instead of trading at a price."""
+    events.append(told)
     ends_at_ns = state.time_ns + book.definition.volatility_auction_ns
     enter_phase(state, book, Phase.VOLATILITY_AUCTION, ends_at_ns, events)
-
-
-def tell_interruption(book: Book, price_ticks: int, events: list[AnyEvent]) -> None:
-    """Append why a trade at this price is kept back."""
-    cause, reference_ticks = book.exceeded(price_ticks)
-    events.append(MarketInterrupted(book.instrument, cause, reference_ticks, price_ticks))
 
 
 def publish_indicative(state: State, book: Book, events: list[AnyEvent]) -> None:

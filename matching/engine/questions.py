@@ -62,7 +62,7 @@ def answer(state: State, sequence: int, query: AnyQuery) -> AnyReply:
                     book.phase,
                     book.last_price_ticks,
                     book.reference_ticks,
-                    book.ends_at_ns,
+                    book.announced_ns,
                     book.killed,
                     *book.indicative,
                 )

@@ -106,7 +106,7 @@ def finish(
     The rest of a triggered stop without limit goes on in the auction that interrupts it.
     """
     lots, account, book = taker.remaining, taker.account, taker.book
-    interrupted = taker.interrupted_at
+    interrupted = taker.interrupted
     if lots:
         unlimited = at_any_price(accepted.kind)
         goes = accepted.time_in_force in _AT_ONCE or (unlimited and not (triggered and interrupted))

@@ -61,7 +61,7 @@ class Segment:
     def met(self) -> bool:
         """Tell whether the next stage is met by the index of now."""
         stages = self.definition.stages
-        if not self.closes_at_ns or self.stage >= len(stages):
+        if not self.closes_at_ns or not self.base_index or self.stage >= len(stages):
             return False
         stage = stages[self.stage]
         if self.index * PARTS_PER_MILLION > self.base_index * (PARTS_PER_MILLION - stage.fall_ppm):
@@ -191,7 +191,7 @@ class State:
         book.phase_decided_at_ns = page.phase_decided_at_ns
         book.ends_at_ns = self.set_timer(TimerKind.PHASE, number, 0, page.ends_at_ns)
         book.reopening_ns = page.reopening_ns
-        book.drawn, book.extended = page.drawn, page.extended
+        book.announced_ns, book.extended = page.announced_ns, page.extended
         book.last_price_ticks = page.last_price_ticks
         book.static_ticks = page.static_ticks
         book.refer(page.reference_ticks)
@@ -326,7 +326,7 @@ def _book_image(book: Book) -> BookImage:
         phase_decided_at_ns=book.phase_decided_at_ns,
         ends_at_ns=book.ends_at_ns,
         reopening_ns=book.reopening_ns,
-        drawn=book.drawn,
+        announced_ns=book.announced_ns,
         extended=book.extended,
         killed=book.killed,
         last_price_ticks=book.last_price_ticks,

@@ -6,12 +6,12 @@ What lives here is who trades with whom. What must not: who pays what (fills.py)
 from collections.abc import Iterable, Iterator
 
 from matching.accounts import Account
-from matching.book import Book, meets
+from matching.book import MARKET_KEY, Book, meets
 from matching.engine.fills import fill_makers
 from matching.engine.removal import cancel, end_pair
 from matching.engine.state import State
 from matching.order import Order
-from matching.protocol.events import AnyEvent, OrderCancelled, OrderReduced
+from matching.protocol.events import AnyEvent, MarketInterrupted, OrderCancelled, OrderReduced
 from matching.protocol.refusals import Refusal
 from matching.protocol.units import (
     PARTS_PER_MILLION,
@@ -28,21 +28,23 @@ class Taker:
     """An incoming order while it takes; `reason` is set when it must not rest what is left.
 
     `by_cash` marks one that is bounded by the cash available, and by `cash_units` if it has such,
-    besides its price. `interrupted_at` is the price that it was kept from by a volatility bound;
-    the bounds are those of its arrival.
+    besides its price. `interrupted` tells of a price that a volatility bound kept it from: bounds
+    and reference are those of its arrival.
     """
 
     __slots__ = (
         "account",
         "book",
-        "bound_key",
         "by_cash",
         "cash_units",
-        "interrupted_at",
+        "far_key",
+        "interrupted",
+        "near_key",
         "opposite",
         "order_id",
         "prevention",
         "reason",
+        "reference_ticks",
         "remaining",
         "side",
         "taker_ppm",
@@ -64,16 +66,19 @@ class Taker:
         self.book = book
         self.side = side
         if side is _BUY:
-            self.opposite, self.bound_key = book.asks, book.bound_high
+            self.opposite = book.asks
+            self.near_key, self.far_key = book.bound_low, book.bound_high
         else:
-            self.opposite, self.bound_key = book.bids, -book.bound_low
+            self.opposite = book.bids
+            self.near_key, self.far_key = -book.bound_high, -book.bound_low
+        self.reference_ticks = book.reference_ticks
         self.remaining = lots
         self.prevention = prevention
         self.by_cash = by_cash
         self.cash_units = cash_units
         self.taker_ppm = book.fees[account.holder.tier][1]
         self.reason: CancelReason | None = None
-        self.interrupted_at = 0
+        self.interrupted: MarketInterrupted | None = None
 
     def affordable_lots(self, price_ticks: int) -> int:
         """Return the most lots that the cash covers at a price."""
@@ -104,12 +109,14 @@ def take(state: State, taker: Taker, limit_key: int, events: list[AnyEvent]) -> 
 
     First the midpoints, then the levels up to the volatility bound.
     """
-    opposite = taker.opposite
+    book, opposite = taker.book, taker.opposite
     if opposite.midpoints:
         price = _middle_within(taker, limit_key)
         if price:
             take_midpoints(state, taker, price, events)
-    bound_key = min(limit_key, taker.bound_key)
+    bound_key = min(limit_key, taker.far_key)
+    if opposite.best < taker.near_key:
+        bound_key = MARKET_KEY  # the best price itself lies beyond a bound
     holder = taker.account.holder.id
     while taker.remaining and taker.reason is None and opposite.best <= bound_key:
         lots, key = taker.remaining, bound_key
@@ -128,8 +135,9 @@ def take(state: State, taker: Taker, limit_key: int, events: list[AnyEvent]) -> 
         beyond = abs(opposite.best)
         if taker.by_cash and not taker.affordable_lots(beyond):
             taker.end_for_cash()
-        else:
-            taker.interrupted_at = beyond
+            return
+        cause, reference_ticks = book.exceeded(beyond, taker.reference_ticks)
+        taker.interrupted = MarketInterrupted(book.instrument, cause, reference_ticks, beyond)
 
 
 def _middle_within(taker: Taker, limit_key: int) -> int:
@@ -273,20 +281,23 @@ def unfillable(taker: Taker, limit_key: int, wanted: int) -> Refusal | None:
     skips_own = taker.prevention is SelfTradePrevention.CANCEL_OLDEST
     cash = taker.account.available.get(book.quote_asset, 0)
     for price, makers in _met(taker, limit_key):
+        before = wanted
         for maker in makers:
             if maker.holder == holder:
                 if skips_own:
                     continue
                 return Refusal.FILL_OR_KILL_UNFILLABLE
-            lots = min(wanted, maker.open_lots)
-            if taker.by_cash:
-                quote = lots * price * book.quote_units_per_tick_lot
-                cash -= quote + quote * taker.taker_ppm // PARTS_PER_MILLION
-                if cash < 0:
-                    return Refusal.INSUFFICIENT_BALANCE
-            wanted -= lots
+            wanted -= min(wanted, maker.open_lots)
             if not wanted:
-                return None
+                break
+        if taker.by_cash:
+            # As one fill, which costs no less than any that it may be split into.
+            quote = (before - wanted) * price * book.quote_units_per_tick_lot
+            cash -= quote + quote * taker.taker_ppm // PARTS_PER_MILLION
+            if cash < 0:
+                return Refusal.INSUFFICIENT_BALANCE
+        if not wanted:
+            return None
     return Refusal.FILL_OR_KILL_UNFILLABLE
 
 
@@ -300,7 +311,8 @@ def _met(taker: Taker, limit_key: int) -> Iterator[tuple[int, Iterable[Order]]]:
     if price:
         yield price, [maker for maker in opposite.midpoints.values() if meets(maker, price)]
     holder = taker.account.holder.id
-    for key in opposite.keys.irange(maximum=min(limit_key, taker.bound_key)):
+    far_key = min(limit_key, taker.far_key)
+    for key in opposite.keys.irange(maximum=far_key) if opposite.best >= taker.near_key else ():
         makers: Iterable[Order] = opposite.levels[key].values()
         if opposite.pro_rata:
             makers = sorted(makers, key=lambda order: order.holder != holder)

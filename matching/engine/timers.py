@@ -3,12 +3,12 @@
 from matching.book import AUCTION_PHASES, Book, volatility_bounds
 from matching.engine.cancels import miss_heartbeat
 from matching.engine.followup import follow_up
-from matching.engine.phases import enter_phase, publish_indicative, tell_interruption
+from matching.engine.phases import enter_phase, publish_indicative
 from matching.engine.removal import cancel
 from matching.engine.segments import trip
 from matching.engine.state import Events, State, TimerKind, refused
 from matching.protocol.commands import Advance
-from matching.protocol.events import Advanced, AnyEvent
+from matching.protocol.events import Advanced, AnyEvent, MarketInterrupted
 from matching.protocol.refusals import Refusal
 from matching.protocol.units import CancelReason, Phase
 
@@ -48,8 +48,8 @@ def advance(state: State, sequence: int, command: Advance) -> Events:
 def _end_phase(state: State, book: Book, draw: int, events: list[AnyEvent]) -> None:
     """End a phase whose time has come: an auction at random later, or prolonged once if need be."""
     random_end_ns = book.definition.random_end_ns
-    if book.phase in AUCTION_PHASES and random_end_ns and not book.drawn:
-        book.drawn = True
+    drawn = book.ends_at_ns != book.announced_ns
+    if book.phase in AUCTION_PHASES and random_end_ns and not drawn:
         ends_at_ns = book.ends_at_ns + (draw * random_end_ns >> DRAW_BITS)
         if ends_at_ns != book.ends_at_ns:
             book.ends_at_ns = state.set_timer(
@@ -84,7 +84,8 @@ def _prolonged(state: State, book: Book, events: list[AnyEvent]) -> bool:
         bounds.append(volatility_bounds(book.reference_ticks, rules.closing_dynamic_ppm))
     if not price or all(low <= price <= high for low, high in bounds):
         return False
-    tell_interruption(book, price, events)
+    cause, reference_ticks = book.exceeded(price, book.reference_ticks)
+    events.append(MarketInterrupted(book.instrument, cause, reference_ticks, price))
     ends_at_ns = state.time_ns + rules.volatility_auction_ns
     enter_phase(state, book, phase, ends_at_ns, events)
     book.extended = True

@@ -11,6 +11,7 @@ from matching.protocol.units import (
     CLIENT_ORDER_ID_PATTERN,
     PRICE_TICKS_MAX,
     TAG_PATTERN,
+    TIME_NS_MAX,
     UNITS_MAX,
     OrderKind,
     Phase,
@@ -73,6 +74,8 @@ def _terms_fault(command: PlaceOrder, terms: OrderTerms, lasts: bool) -> str:
         value = getattr(terms, name)
         if not 0 <= value <= UNITS_MAX:
             return f"{name} must be 0 to {UNITS_MAX}, found {value}"
+    if terms.expires_at_ns > TIME_NS_MAX:
+        return f"expires_at_ns must be {TIME_NS_MAX} or less, found {terms.expires_at_ns}"
     limit = kind is OrderKind.LIMIT
     if not is_tag(terms.tag):
         return f"tag must match {TAG_PATTERN}"
