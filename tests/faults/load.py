@@ -64,7 +64,8 @@ class Load:
             trader.close()
             self.unknown[order["client_order_id"]] = (trader, order)
             return
-        if answer.status == 201:
+        # 200: the door repeated the order to the engine that had just begun.
+        if answer.status in (200, 201):
             taken = (trader, answer.document["order_id"])
             self.acknowledged[order["client_order_id"]] = taken
         elif answer.status >= 500:
