@@ -159,6 +159,13 @@ class BookSide:
         if key == self.best:
             self.best = self.keys[0] if self.keys else NO_LEVEL
 
+    def best_without(self, order: Order | None) -> int:
+        """Return the best key if one order were not there."""
+        level = self.levels.get(self.best, ())
+        if order is None or order.id not in level or len(level) > 1:
+            return self.best
+        return self.keys[1] if len(self.keys) > 1 else NO_LEVEL
+
     def orders(self) -> list[Order]:
         """Return all orders, best level first, each level in time priority."""
         return [order for key in self.keys for order in self.levels[key].values()]
@@ -399,6 +406,7 @@ class Book(Rules):
             case Place.STOP:
                 self.stops.add(order)
                 self.watchful = True
+                self.seen_ticks = 0
             case Place.CLOSE:
                 self.closing[order.id] = order
             case Place.MIDPOINT:
@@ -442,11 +450,14 @@ class Book(Rules):
             return self.asks.best <= price_ticks
         return self.bids.best <= -price_ticks
 
-    def meets(self, side: Side, price_ticks: int) -> bool:
-        """Tell whether a limit order at this price would trade, with midpoint orders too."""
+    def meets(self, side: Side, price_ticks: int, without: Order | None = None) -> bool:
+        """Tell whether a limit order at this price would trade, with midpoint orders too.
+
+        `without` is the order that would be given this price.
+        """
         if self.crosses(side, price_ticks):
             return True
-        price, buying = self.middle(), side is _BUY
+        price, buying = self.middle(without), side is _BUY
         if not price or (price > price_ticks if buying else price < price_ticks):
             return False
         midpoints = (self.asks if buying else self.bids).midpoints.values()
@@ -457,12 +468,12 @@ class Book(Rules):
         """See whether anything is left that may act by itself."""
         self.watchful = bool(self.stops or self.bids.midpoints or self.asks.midpoints)
 
-    def middle(self) -> int:
+    def middle(self, without: Order | None = None) -> int:
         """Return the price of midpoint orders, rounded down; 0 where there is none.
 
-        None without both sides, nor beyond the volatility bounds.
+        None without both sides, nor beyond the volatility bounds. One order may be left out.
         """
-        bid, ask = self.bids.best, self.asks.best
+        bid, ask = self.bids.best_without(without), self.asks.best_without(without)
         if bid == NO_LEVEL or ask == NO_LEVEL:
             return 0
         price = (ask - bid) // 2

@@ -66,6 +66,11 @@ class Order(msgspec.Struct, gc=False, array_like=True):
         return 0 if self.special is None else self.special.pair
 
     @property
+    def expires_at_ns(self) -> int:
+        """When the order expires, 0 for never."""
+        return 0 if self.special is None else self.special.expires_at_ns
+
+    @property
     def open_lots(self) -> int:
         """All that is open, hidden or not."""
         special = self.special

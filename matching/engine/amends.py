@@ -96,15 +96,16 @@ def _replace(
     if refusal is not None:
         return refusal
     takes = book.matches and place in (Place.LEVEL, Place.MIDPOINT)
-    if takes and accepted.post_only and book.meets(side, price):
+    if takes and accepted.post_only and book.meets(side, price, order):
         return refused(Refusal.POST_ONLY_WOULD_TRADE, f"post-only at {price} would trade")
     book.remove(order)
     stop = command.stop_price_ticks or _stop(order)
+    expires = order.expires_at_ns
     del account.orders[order.id]
     end_expiry(state, order)
     hold(account, book, order, -order.held_units)
     if not takes:
-        order = open_order(state, account, book, accepted, price, lots, place, stop)
+        order = open_order(state, account, book, accepted, price, lots, place, expires, stop)
         return (_amended(book, order, command, lots, kept=False),)
     events: list[AnyEvent] = [_amended(book, order, command, lots, kept=False)]
     prevention = accepted.self_trade_prevention
@@ -114,7 +115,7 @@ def _replace(
         take(state, taker, key, events)
     elif (middle := book.middle()) and limit_key(side, middle) <= key:
         take_midpoints(state, taker, middle, events)
-    finish(state, taker, accepted, price, events)
+    finish(state, taker, accepted, price, expires, events)
     follow_up(state, book, events)
     return tuple(events)
 

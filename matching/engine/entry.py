@@ -6,7 +6,15 @@ from matching.accounts import Account
 from matching.book import NO_LEVEL, Book
 from matching.engine.followup import follow_up
 from matching.engine.removal import cancel
-from matching.engine.resting import at_any_price, cap_ticks, finish, hold, limit_key, open_order
+from matching.engine.resting import (
+    at_any_price,
+    cap_ticks,
+    expiry_ns,
+    finish,
+    hold,
+    limit_key,
+    open_order,
+)
 from matching.engine.state import Events, State, refused
 from matching.engine.taking import Taker, take, take_midpoints, unfillable
 from matching.engine.validity import (
@@ -185,7 +193,10 @@ def _admit(
     if partner is not None:
         hold(account, book, partner, -freed)
         partner.held_units -= freed
-    order = open_order(state, account, book, accepted, price, lots, place, stop_price_ticks)
+    expires_at_ns = expiry_ns(state, accepted)
+    order = open_order(
+        state, account, book, accepted, price, lots, place, expires_at_ns, stop_price_ticks
+    )
     if partner is not None:
         assert partner.special is not None
         order.special = order.special or Special()
@@ -232,7 +243,7 @@ def take_at_once(
             take_midpoints(state, taker, middle, events)
     else:
         take(state, taker, key, events)
-    finish(state, taker, accepted, price_ticks, events)
+    finish(state, taker, accepted, price_ticks, expiry_ns(state, accepted), events)
     follow_up(state, book, events)
     return tuple(events)
 

@@ -55,7 +55,7 @@ def _activate(state: State, book: Book, order: Order, events: list[AnyEvent]) ->
     prevention = accepted.self_trade_prevention
     taker = Taker(order.id, account, book, order.side, order.open_lots, prevention, by_cash=buying)
     take(state, taker, limit_key(order.side, price), events)
-    finish(state, taker, accepted, price, events, triggered=True)
+    finish(state, taker, accepted, price, order.expires_at_ns, events, triggered=True)
 
 
 def _cross_midpoints(state: State, book: Book, events: list[AnyEvent]) -> bool:

@@ -117,7 +117,11 @@ def _activate(book: Book, events: list[AnyEvent]) -> None:
 
 def _convert(state: State, book: Book, events: list[AnyEvent]) -> None:
     """Turn conditional limits market, those whose account can hold what that may cost."""
-    found = [order for order in book.orders() if order.accepted.kind is OrderKind.CONDITIONAL_LIMIT]
+    found = [
+        order
+        for order in book.orders()
+        if order.accepted.kind is OrderKind.CONDITIONAL_LIMIT and order.place is Place.LEVEL
+    ]
     for order in sorted(found, key=lambda order: order.id):
         assert order.special is not None, "a conditional limit has a day"
         account, lots = state.accounts[order.account], order.open_lots

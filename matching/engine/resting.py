@@ -37,6 +37,7 @@ def open_order(
     price_ticks: int,
     lots: int,
     place: Place,
+    expires_at_ns: int,
     stop_price_ticks: int = 0,
 ) -> Order:
     """Put an accepted order in its place with `lots` open, and hold what it may cost.
@@ -57,16 +58,21 @@ def open_order(
         maker_ppm,
         hold_ppm,
         accepted,
-        _special(state, accepted, place, stop_price_ticks),
+        _special(accepted, place, expires_at_ns, stop_price_ticks),
     )
     order.show(lots)
     hold(account, book, order, held)
     account.orders[order.id] = order
     book.add(order)
-    if order.special is not None:
-        due_ns = order.special.expires_at_ns
-        state.set_timer(TimerKind.EXPIRY, order.id, 0, due_ns, account.id)
+    state.set_timer(TimerKind.EXPIRY, order.id, 0, expires_at_ns, account.id)
     return order
+
+
+def expiry_ns(state: State, accepted: OrderAccepted) -> int:
+    """Return when an order that comes in now expires, 0 for never."""
+    if accepted.time_in_force is TimeInForce.DAY:
+        return state.accounts.day_end_ns
+    return 0 if accepted.terms is None else accepted.terms.expires_at_ns
 
 
 def hold(account: Account, book: Book, order: Order, units: int) -> None:
@@ -78,15 +84,9 @@ def hold(account: Account, book: Book, order: Order, units: int) -> None:
 
 
 def _special(
-    state: State, accepted: OrderAccepted, place: Place, stop_price_ticks: int
+    accepted: OrderAccepted, place: Place, expires_at_ns: int, stop_price_ticks: int
 ) -> Special | None:
-    terms = accepted.terms
-    expires_at_ns = 0
-    if accepted.time_in_force is TimeInForce.DAY:
-        expires_at_ns = state.accounts.day_end_ns
-    elif terms is not None:
-        expires_at_ns = terms.expires_at_ns
-    iceberg = terms is not None and terms.display_lots
+    iceberg = accepted.terms is not None and accepted.terms.display_lots
     if place is Place.LEVEL and not expires_at_ns and not iceberg:
         return None
     return Special(place, 0, stop_price_ticks, 0, expires_at_ns)
@@ -97,6 +97,7 @@ def finish(
     taker: Taker,
     accepted: OrderAccepted,
     price_ticks: int,
+    expires_at_ns: int,
     events: list[AnyEvent],
     *,
     triggered: bool = False,
@@ -127,6 +128,6 @@ def finish(
             place = Place.MARKET if unlimited else Place.LEVEL
             if accepted.kind is OrderKind.MIDPOINT:
                 place = Place.MIDPOINT
-            open_order(state, account, book, accepted, price_ticks, lots, place)
+            open_order(state, account, book, accepted, price_ticks, lots, place, expires_at_ns)
     if interrupted:
         interrupt(state, book, interrupted, events)

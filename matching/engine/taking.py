@@ -152,26 +152,24 @@ def _middle_within(taker: Taker, limit_key: int) -> int:
 
 def take_midpoints(state: State, taker: Taker, price: int, events: list[AnyEvent]) -> None:
     """Match the taker against the midpoint orders whose limit meets this price, oldest first."""
-    for maker in list(taker.opposite.midpoints.values()):
-        if not taker.remaining or taker.reason is not None:
-            return
-        if not meets(maker, price):
-            continue
-        if maker.holder == taker.account.holder.id:
-            prevent(state, taker, maker, events)
-            continue
-        lots = min(taker.remaining, maker.visible_lots)
-        if taker.by_cash:
-            lots = min(lots, taker.affordable_lots(price))
-            if not lots:
-                taker.end_for_cash()
-                return
-        left = maker.visible_lots - lots
-        if left:
-            maker.visible_lots = left
-        else:
-            del taker.opposite.midpoints[maker.id]
-        fill_makers(state, taker, [(maker, lots, left, 0)], events, price, FillKind.MIDPOINT)
+    queue = taker.opposite.midpoints
+    for maker in [maker for maker in queue.values() if meets(maker, price)]:
+        while taker.remaining and taker.reason is None and maker.id in queue:
+            if maker.holder == taker.account.holder.id:
+                prevent(state, taker, maker, events)
+                continue
+            lots = min(taker.remaining, maker.visible_lots)
+            if taker.by_cash:
+                lots = min(lots, taker.affordable_lots(price))
+                if not lots:
+                    taker.end_for_cash()
+                    return
+            left = maker.visible_lots - lots
+            if left:
+                maker.visible_lots = left
+            else:
+                del queue[maker.id]
+            fill_makers(state, taker, [(maker, lots, left, 0)], events, price, FillKind.MIDPOINT)
 
 
 def _end_for_cash(state: State, taker: Taker, maker: Order, events: list[AnyEvent]) -> None:
