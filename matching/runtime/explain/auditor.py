@@ -9,14 +9,16 @@ from matching.protocol.events import (
     Applied,
     Filled,
     OrderAccepted,
+    OrderActivated,
     OrderAmended,
     OrderCancelled,
     OrderReduced,
     OrderRepeated,
     Refused,
+    RouteHeld,
 )
 from matching.protocol.refusals import Refusal
-from matching.protocol.units import CancelReason, Side
+from matching.protocol.units import CancelReason, FillKind, SelfTradePrevention, Side
 from matching.runtime.explain.life import Ahead, Fill, Life, Moment, Queue
 from matching.runtime.explain.sentences import (
     concerns,
@@ -31,8 +33,8 @@ from matching.runtime.explain.sentences import (
 from matching.runtime.explain.standing import (
     ahead_of,
     best,
-    first_opposite,
     opposite,
+    own_opposite,
     phase_of,
     standing,
 )
@@ -128,9 +130,12 @@ class Auditor:
                 return _fill(life, event, moment)
             case OrderAmended():
                 life.price_ticks, life.remaining_lots = event.price_ticks, event.remaining_lots
+            case OrderActivated():
+                life.price_ticks = event.price_ticks
             case OrderReduced():
                 life.remaining_lots = event.remaining_lots
-                said += self._against(life, applied)
+                if not any(isinstance(each, RouteHeld) for each in applied.events):
+                    said += self._against(life, applied)
             case OrderCancelled():
                 life.state, life.remaining_lots = "cancelled", event.remaining_lots
                 if event.reason is CancelReason.SELF_TRADE:
@@ -139,15 +144,24 @@ class Auditor:
 
     def _against(self, life: Life, applied: Applied) -> str:
         """Name the order of the same holder that self-trade prevention kept this one from."""
+        newest = life.asked["self_trade_prevention"] == SelfTradePrevention.CANCEL_NEWEST.name
         prevented = [
             event.order_id
             for event in applied.events
-            if isinstance(event, OrderReduced | OrderCancelled) and event.order_id != life.order_id
+            if (
+                isinstance(event, OrderReduced)
+                or (isinstance(event, OrderCancelled) and event.reason is CancelReason.SELF_TRADE)
+            )
+            and event.order_id != life.order_id
         ]
-        other = prevented[0] if prevented else applied.sequence
-        if other == life.order_id:
-            other = first_opposite(self._engine, life)
-        return f" against order {other} of the same holder"
+        came = applied.sequence == life.order_id or any(
+            moves(event) and life.order_id in orders_named(event) for event in applied.events
+        )
+        if came and newest:
+            other = own_opposite(self._engine, life)
+        else:
+            other = prevented[0] if prevented else applied.sequence
+        return f" against order {other} of the same holder" if other else ""
 
     def _keep_count(self, event: AnyEvent) -> None:
         """Note what became of the orders that stood ahead, until they have left their place."""
@@ -218,12 +232,15 @@ def _fill(life: Life, event: Filled, moment: Moment) -> str:
         counter_account=getattr(event, f"{other}_account"),
     )
     life.fills.append(fill)
+    verb = "bought" if life.side is Side.BUY else "sold"
+    traded = f"{verb} {lots(fill.lots)} at {fill.price_ticks}"
+    if event.kind is FillKind.EXTERNAL:
+        return f"{traded} at a partner exchange, {fill.remaining_lots} are still out there"
     life.remaining_lots = fill.remaining_lots
     if not fill.remaining_lots:
         life.state = "filled"
-    verb = "bought" if life.side is Side.BUY else "sold"
     return (
-        f"{verb} {lots(fill.lots)} at {fill.price_ticks} as {mine} against order "
+        f"{traded} as {mine} against order "
         f"{fill.counter_order_id} of account {fill.counter_account}, {fill.remaining_lots} remain"
     )
 

@@ -27,7 +27,10 @@ class Queue(msgspec.Struct):
 
 
 class Fill(msgspec.Struct):
-    """A fill of the order, `role` being maker or taker; a negative fee is a rebate."""
+    """A fill of the order, `role` being maker or taker; a negative fee is a rebate.
+
+    Of one made at a partner exchange, `remaining_lots` are those of the route.
+    """
 
     sequence: int
     fill_id: int

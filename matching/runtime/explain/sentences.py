@@ -10,70 +10,85 @@ from typing import Any
 import msgspec
 from msgspec.structs import fields
 
-from matching.protocol.events import AnyEvent, InstrumentDefined, OrderAmended
+from matching.protocol.events import (
+    AnyEvent,
+    AuctionUncrossed,
+    HeartbeatMissed,
+    InstrumentDefined,
+    KillSwitchChanged,
+    MarketInterrupted,
+    OrderAccepted,
+    OrderActivated,
+    OrderAmended,
+    OrderCancelled,
+    OrderParked,
+    OrderReduced,
+    OrderRepeated,
+    OrderReplenished,
+    PhaseChanged,
+    Refused,
+    RouteHeld,
+)
+from matching.protocol.units import CancelReason
 
 # Of all orders of an account, and of all of an instrument: told while the order is open.
-OF_ACCOUNT = {"HeartbeatMissed", "KillSwitchChanged"}
-OF_INSTRUMENT = {"PhaseChanged", "AuctionUncrossed", "MarketInterrupted", "KillSwitchChanged"}
+OF_ACCOUNT = {HeartbeatMissed, KillSwitchChanged}
+OF_INSTRUMENT = {PhaseChanged, AuctionUncrossed, MarketInterrupted, KillSwitchChanged}
 
 REASONS = {
-    "REQUESTED": "it was asked for",
-    "IMMEDIATE": "what did not trade at once was not to rest",
-    "UNFILLABLE": "it could not trade whole at once",
-    "EXPIRED": "its time was over",
-    "SELF_TRADE": "self-trade prevention",
-    "RESTRICTED": "a new rule or the holder's eligibility forbids it",
-    "INSUFFICIENT": "the account could not pay for one lot more",
-    "CASH_SPENT": "what was left of its amount of cash bought no lot more",
-    "INTERRUPTED": "its next fill would have been beyond the volatility bounds",
-    "UNCROSSED": "the auction it was for left it over",
-    "PAIRED": "the other order of its pair traded, was triggered or ended",
-    "DISCONNECTED": "the account's heartbeat was missed",
-    "KILLED": "a kill switch was engaged",
-    "ROUTED": "what was open went out to a partner exchange",
+    CancelReason.REQUESTED: "it was asked for",
+    CancelReason.IMMEDIATE: "what did not trade at once was not to rest",
+    CancelReason.EXPIRED: "its time was over",
+    CancelReason.SELF_TRADE: "self-trade prevention",
+    CancelReason.RESTRICTED: "a new rule or the holder's eligibility forbids it",
+    CancelReason.INSUFFICIENT: "the account could not pay for one lot more",
+    CancelReason.CASH_SPENT: "what was left of its amount of cash bought no lot more",
+    CancelReason.INTERRUPTED: "its next fill would have been beyond the volatility bounds",
+    CancelReason.UNCROSSED: "the auction it was for left it over",
+    CancelReason.PAIRED: "the other order of its pair traded, was triggered or ended",
+    CancelReason.DISCONNECTED: "the account's heartbeat was missed",
+    CancelReason.KILLED: "a kill switch was engaged",
+    CancelReason.ROUTED: "what was open went out to a partner exchange",
 }
 
-# By name and not by type: one table for the records of any version that a journal may hold.
-SENTENCES: dict[str, Callable[[Any], str]] = {
-    "OrderAccepted": lambda e: "accepted",
-    "OrderRepeated": lambda e: "the same order came again and was answered by this one",
-    "Refused": lambda e: f"refused as {e.code}: {e.detail}",
-    "OrderReduced": lambda e: (
+SENTENCES: dict[type, Callable[[Any], str]] = {
+    OrderAccepted: lambda e: "accepted",
+    OrderRepeated: lambda e: "the same order came again and was answered by this one",
+    Refused: lambda e: f"refused as {e.code}: {e.detail}",
+    OrderReduced: lambda e: (
         f"{lots(e.by_lots)} taken off without a fill, {e.remaining_lots} remain"
     ),
-    "OrderAmended": lambda e: (
+    OrderAmended: lambda e: (
         f"amended to {lots(e.remaining_lots)} at {e.price_ticks}, "
         f"priority {'kept' if e.priority_kept else 'lost'}"
     ),
-    "OrderCancelled": lambda e: (
-        f"cancelled with {lots(e.remaining_lots)} open: {REASONS.get(e.reason.name, e.reason.name)}"
-    ),
-    "OrderParked": lambda e: (
+    OrderCancelled: lambda e: f"cancelled with {lots(e.remaining_lots)} open: {REASONS[e.reason]}",
+    OrderParked: lambda e: (
         f"waits outside the book for a last price of {e.stop_price_ticks}"
         if e.stop_price_ticks
         else "waits outside the book for the closing auction"
     ),
-    "OrderActivated": lambda e: f"became active as {_order_kind(e)}",
-    "OrderReplenished": lambda e: (
+    OrderActivated: lambda e: f"became active as {_order_kind(e)}",
+    OrderReplenished: lambda e: (
         f"shows {lots(e.visible_lots)} anew, behind all others of its price"
     ),
-    "PhaseChanged": lambda e: f"the market's phase became {e.phase.name}",
-    "InstrumentDefined": lambda e: "the instrument's rules were defined anew",
-    "AuctionUncrossed": lambda e: (
+    PhaseChanged: lambda e: f"the market's phase became {e.phase.name}",
+    InstrumentDefined: lambda e: "the instrument's rules were defined anew",
+    AuctionUncrossed: lambda e: (
         f"the auction ended: {lots(e.quantity_lots)} traded at {e.price_ticks}"
         if e.quantity_lots
         else "the auction ended without a trade"
     ),
-    "MarketInterrupted": lambda e: (
+    MarketInterrupted: lambda e: (
         f"the market was interrupted: a trade at {e.price_ticks} would have been too far "
         f"from {e.reference_ticks} ({e.cause.name})"
     ),
-    "HeartbeatMissed": lambda e: "the account's heartbeat was missed",
-    "KillSwitchChanged": lambda e: (
+    HeartbeatMissed: lambda e: "the account's heartbeat was missed",
+    KillSwitchChanged: lambda e: (
         f"the kill switch of {f'account {e.account}' if e.account else 'the market'} was "
         f"{'engaged' if e.engaged else 'released'}"
     ),
-    "RouteHeld": lambda e: (
+    RouteHeld: lambda e: (
         f"{lots(e.quantity_lots)} went out to a partner exchange as route {e.reference}"
     ),
 }
@@ -81,11 +96,10 @@ SENTENCES: dict[str, Callable[[Any], str]] = {
 
 def told(event: AnyEvent) -> str:
     """Return an event as a sentence without its beginning and its full stop."""
-    name = type(event).__name__
-    if name in SENTENCES:
-        return SENTENCES[name](event)
+    if type(event) in SENTENCES:
+        return SENTENCES[type(event)](event)
     content = ", ".join(f"{key} {value}" for key, value in contents(event).items())
-    return f"{name}: {content}"
+    return f"{type(event).__name__}: {content}"
 
 
 def lots(count: int) -> str:
@@ -101,12 +115,11 @@ def sentence(*parts: str) -> str:
 
 def concerns(event: AnyEvent, account: int, instrument: int) -> bool:
     """Tell whether an event that names no order is about an account's or instrument's orders."""
-    name = type(event).__name__
     if isinstance(event, InstrumentDefined):
         return event.definition.instrument == instrument
     return bool(
-        (name in OF_ACCOUNT and getattr(event, "account", 0) == account)
-        or (name in OF_INSTRUMENT and getattr(event, "instrument", 0) == instrument)
+        (type(event) in OF_ACCOUNT and getattr(event, "account", 0) == account)
+        or (type(event) in OF_INSTRUMENT and getattr(event, "instrument", 0) == instrument)
     )
 
 
@@ -114,12 +127,12 @@ def moves(event: AnyEvent) -> bool:
     """Tell whether an order takes a new place by its event."""
     if isinstance(event, OrderAmended):
         return not event.priority_kept
-    return type(event).__name__ in ("OrderAccepted", "OrderActivated")
+    return isinstance(event, OrderAccepted | OrderActivated)
 
 
 def parks(event: AnyEvent, parked: bool) -> bool:
     """Tell whether an order waits outside the book after its event."""
-    return {"OrderParked": True, "OrderActivated": False}.get(type(event).__name__, parked)
+    return isinstance(event, OrderParked) or (parked and not isinstance(event, OrderActivated))
 
 
 def orders_named(event: AnyEvent) -> list[int]:

@@ -10,7 +10,7 @@ from matching.protocol.queries import (
     OpenOrder,
     OpenOrders,
 )
-from matching.protocol.units import Side
+from matching.protocol.units import OrderKind, Side
 from matching.runtime.explain.life import Ahead, Life
 from matching.runtime.explain.sentences import lots, sentence
 
@@ -43,10 +43,15 @@ def ahead_of(engine: Engine, life: Life) -> list[Ahead] | None:
     ]
 
 
-def first_opposite(engine: Engine, life: Life) -> int:
-    """Return the order that stands first on the other side, 0 when there is none."""
-    orders = (each for each in _book(engine, life.instrument) if each.side is not life.side)
-    return next((each.order_id for each in orders if _queue(each) != "parked"), 0)
+def own_opposite(engine: Engine, life: Life) -> int:
+    """Return the first order of the same holder on the other side, 0 when there is none."""
+    accounts = engine.image().accounts
+    (holder,) = (each.holder for each in accounts if each.account == life.account)
+    own = {each.account for each in accounts if each.holder == holder}
+    for each in _book(engine, life.instrument):
+        if each.side is not life.side and each.account in own and _queue(each) != "parked":
+            return each.order_id
+    return 0
 
 
 def _book(engine: Engine, instrument: int) -> list[OpenOrder]:
@@ -61,10 +66,9 @@ def _book(engine: Engine, instrument: int) -> list[OpenOrder]:
 
 def _queue(order: OpenOrder) -> str:
     """Return where an order waits to trade."""
-    if getattr(order, "stop_price_ticks", 0):
+    if order.stop_price_ticks:
         return "parked"
-    kind = getattr(order, "kind", None)
-    return "unseen" if kind is not None and kind.name == "MIDPOINT" else "seen"
+    return "unseen" if order.kind is OrderKind.MIDPOINT else "seen"
 
 
 def standing(engine: Engine, life: Life, ahead: list[Ahead] | None) -> str:
@@ -74,13 +78,16 @@ def standing(engine: Engine, life: Life, ahead: list[Ahead] | None) -> str:
 
 def _standing(engine: Engine, life: Life, ahead: list[Ahead] | None) -> list[str]:
     if life.parked:
-        return [f"{lots(life.remaining_lots)} wait outside the book"]
+        return [f"waits with {lots(life.remaining_lots)} outside the book"]
     phase = phase_of(engine, life.instrument)
     if phase in ("CLOSED", "HALTED"):
-        return [f"{lots(life.remaining_lots)} wait: nothing trades while the phase is {phase}"]
+        return [
+            f"waits with {lots(life.remaining_lots)}: nothing trades while the phase is {phase}"
+        ]
     if phase.endswith("AUCTION"):
-        return [f"{lots(life.remaining_lots)} wait for the auction's end"]
-    place = f"{lots(life.remaining_lots)} rest"
+        return [f"waits with {lots(life.remaining_lots)} for the auction's end"]
+    unseen = "unseen " if life.asked["kind"] == OrderKind.MIDPOINT.name else ""
+    place = f"rests {unseen}with {lots(life.remaining_lots)}"
     if ahead is not None:
         level = [each for each in ahead if each.price_ticks == life.price_ticks]
         better = ahead[: len(ahead) - len(level)]

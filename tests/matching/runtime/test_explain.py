@@ -7,9 +7,19 @@ import msgspec
 import pytest
 
 from matching.__main__ import main
-from matching.protocol.commands import AmendOrder, CancelOrder, SetEligibility, SetPhase
+from matching.protocol.commands import (
+    AmendOrder,
+    CancelOrder,
+    Credit,
+    FillRoute,
+    HoldRoute,
+    OpenAccount,
+    OrderTerms,
+    SetEligibility,
+    SetPhase,
+)
 from matching.protocol.events import AnyEvent, Filled
-from matching.protocol.units import CancelReason, Phase, SelfTradePrevention
+from matching.protocol.units import AccountKind, CancelReason, OrderKind, Phase, SelfTradePrevention
 from matching.runtime.explain import Life, explain
 from matching.runtime.explain.sentences import (
     OF_ACCOUNT,
@@ -25,8 +35,10 @@ from tests.matching.market import (
     BOB,
     BUY,
     CAROL,
+    FUNDS,
     GOLD,
     IOC,
+    KRW,
     SELL,
     Market,
     gold,
@@ -35,6 +47,7 @@ from tests.matching.market import (
 from tests.matching.runtime.test_replay import INSTANCE, journal_written
 
 MINE = "mine"
+MIRROR = 77
 
 
 def _lives(market: Market, tmp_path: Path, name: str) -> list[Life]:
@@ -72,12 +85,12 @@ def test_order_tells_what_stood_before_it_and_what_that_became(
         (
             mine,
             "Accepted.",
-            f"6 lots rest behind {queued}; the best bid is 90, beyond its limit 100.",
+            f"Rests with 6 lots behind {queued}; the best bid is 90, beyond its limit 100.",
         ),
         (
             came,
             f"Sold 2 lots at 100 as maker against order {came} of account {ALICE}, 4 remain.",
-            "4 lots rest; the best bid is 90, beyond its limit 100.",
+            "Rests with 4 lots; the best bid is 90, beyond its limit 100.",
         ),
     ]
     (queue,) = life.queues
@@ -94,7 +107,7 @@ def test_order_tells_what_stood_before_it_and_what_that_became(
     assert (fill.fee_units, fill.counter_order_id, fill.counter_account) == (2, came, ALICE)
     assert (life.state, life.remaining_lots) == ("open", 4)
     assert life.standing == (
-        "4 lots rest, first in the queue; the best bid is 90, beyond its limit 100."
+        "Rests with 4 lots, first in the queue; the best bid is 90, beyond its limit 100."
     )
 
 
@@ -124,7 +137,7 @@ def test_amend_without_priority_begins_a_queue_anew(market: Market, tmp_path: Pa
     assert [(each.order_id, each.became) for each in second.ahead] == [
         (other, "amended to 2 lots at 102, priority lost")
     ]
-    assert life.standing == "5 lots rest, first in the queue; there is no bid."
+    assert life.standing == "Rests with 5 lots, first in the queue; there is no bid."
 
 
 def test_immediate_order_tells_why_the_rest_did_not_trade(market: Market, tmp_path: Path) -> None:
@@ -171,7 +184,7 @@ def test_cancellation_tells_its_reason_and_the_command_that_caused_it(
         (
             "SetPhase",
             "The market's phase became HALTED.",
-            "6 lots wait: nothing trades while the phase is HALTED.",
+            "Waits with 6 lots: nothing trades while the phase is HALTED.",
         ),
         (
             "SetEligibility",
@@ -213,6 +226,70 @@ def test_refused_and_repeated_orders_are_told_under_their_name(
         explain(tmp_path, str(mine + 1))
 
 
+def test_stop_order_tells_when_it_became_active(market: Market, tmp_path: Path) -> None:
+    market.do(gold(base_price_ticks=100))
+    terms = OrderTerms(stop_price_ticks=95)
+    market.place(CAROL, SELL, 0, 5, kind=OrderKind.STOP, terms=terms)
+    mine = market.engine.sequence
+    bid = market.rest(ALICE, BUY, 95, 4)
+    market.place(BOB, SELL, 95, 1)
+    (life,) = _lives(market, tmp_path, str(mine))
+    (_, parked, waiting), (_, active, standing) = _told(life)
+    assert parked == "Accepted; waits outside the book for a last price of 95."
+    assert waiting == "Waits with 5 lots outside the book."
+    assert active == (
+        f"Became active as MARKET; sold 3 lots at 95 as taker against order {bid} of account "
+        f"{ALICE}, 2 remain; cancelled with 2 lots open: what did not trade at once was not to "
+        f"rest."
+    )
+    assert (standing, life.state) == ("There is no bid.", "cancelled")
+
+
+def test_order_in_an_auction_tells_how_it_ended(market: Market, tmp_path: Path) -> None:
+    market.phase(Phase.OPENING_AUCTION)
+    mine = market.rest(CAROL, SELL, 100, 5)
+    low = market.rest(CAROL, SELL, 110, 5)
+    market.rest(BOB, BUY, 100, 3)
+    market.phase(Phase.CONTINUOUS)
+    (life,) = _lives(market, tmp_path, str(mine))
+    (_, what, standing), (_, ended, after) = _told(life)
+    assert (what, standing) == ("Accepted.", "Waits with 5 lots for the auction's end.")
+    assert ended.startswith("The auction ended: 3 lots traded at 100; sold 3 lots at 100 as ")
+    assert ended.endswith("2 remain; the market's phase became CONTINUOUS.")
+    assert after == "Rests with 2 lots; there is no bid."
+    (other,) = explain(tmp_path, str(low))
+    assert other.moments[1].what == (
+        "The auction ended: 3 lots traded at 100; the market's phase became CONTINUOUS."
+    )
+
+
+def test_iceberg_and_route_tell_what_is_seen_and_what_went_out(
+    market: Market, tmp_path: Path
+) -> None:
+    ice = market.rest(CAROL, SELL, 100, 5, terms=OrderTerms(display_lots=2))
+    routed = market.rest(ALICE, SELL, 101, 5)
+    market.place(BOB, BUY, 100, 2)
+    came = market.engine.sequence
+    market.do(OpenAccount(MIRROR, 903, AccountKind.MIRROR))
+    market.do(Credit(MIRROR, KRW, FUNDS, "mirror"))
+    market.do(HoldRoute(ALICE, routed, GOLD, SELL, 101, 3, 0, "route-1"))
+    market.do(FillRoute("route-1", MIRROR, 101, 2, 0, "theirs-1"))
+    (life,) = _lives(market, tmp_path, str(ice))
+    assert life.moments[1].what == (
+        f"Sold 2 lots at 100 as maker against order {came} of account {BOB}, 3 remain; "
+        f"shows 2 lots anew, behind all others of its price."
+    )
+    (out,) = explain(tmp_path, str(routed))
+    assert sorted(out.moments[1].what.rstrip(".").lower().split("; ")) == [
+        "3 lots taken off without a fill, 2 remain",
+        "3 lots went out to a partner exchange as route route-1",
+    ]
+    assert out.moments[2].what == (
+        "Sold 2 lots at 101 at a partner exchange, 1 are still out there."
+    )
+    assert (out.state, out.remaining_lots) == ("open", 2)
+
+
 def test_life_is_the_same_from_a_snapshot(market: Market, tmp_path: Path) -> None:
     market.rest(BOB, SELL, 100, 1)
     write_snapshot(tmp_path, INSTANCE, market.engine)
@@ -235,12 +312,12 @@ def test_what_names_no_order_is_refused(
 
 def test_every_event_about_orders_has_a_sentence() -> None:
     about = {
-        kind.__name__
+        kind
         for kind in AnyEvent.__args__
-        if order_id_fields(kind) or kind.__name__ in OF_ACCOUNT | OF_INSTRUMENT
+        if order_id_fields(kind) or kind in OF_ACCOUNT | OF_INSTRUMENT
     }
-    assert about - {Filled.__name__} <= SENTENCES.keys()
-    assert {reason.name for reason in CancelReason} <= REASONS.keys()
+    assert about - {Filled} <= SENTENCES.keys()
+    assert set(CancelReason) == REASONS.keys()
 
 
 def test_life_is_shown_to_a_person_and_to_machines(
@@ -258,7 +335,9 @@ def test_life_is_shown_to_a_person_and_to_machines(
     assert main() == 0
     shown = capsys.readouterr().out
     assert f"Order {mine} of account {CAROL}" in shown
-    assert "6 lots rest behind 30 lots of 30 orders at better prices; there is no bid." in shown
+    assert (
+        "Rests with 6 lots behind 30 lots of 30 orders at better prices; there is no bid." in shown
+    )
     assert "and 10 before these" in shown
     monkeypatch.setattr(sys, "argv", [*arguments, "--json"])
     assert main() == 0
