@@ -13,6 +13,7 @@ from matching.protocol.units import (
     TAG_PATTERN,
     TIME_NS_MAX,
     UNITS_MAX,
+    AccountKind,
     OrderKind,
     Phase,
     Side,
@@ -118,12 +119,12 @@ def missing_terms(command: PlaceOrder) -> str:
 
 def account_refusal(account: Account, book: Book) -> Events | None:
     """Return why an account may not trade an instrument, or None."""
-    if account.killed:
-        return refused(Refusal.KILL_SWITCH, f"the kill switch of account {account.id} is engaged")
-    if not account.trades:
+    if account.kind is not AccountKind.MEMBER:
         return refused(
             Refusal.ACCOUNT_MAY_NOT_TRADE, f"account {account.id} is {account.kind.name}"
         )
+    if account.killed:
+        return refused(Refusal.KILL_SWITCH, f"the kill switch of account {account.id} is engaged")
     holder = account.holder
     if holder.frozen:
         return refused(Refusal.FROZEN, f"the holder of account {account.id} is frozen")

@@ -109,6 +109,19 @@ def call() -> Market:
             [(201, 100), (200, 50)], [(200, 100), (201, 50)], (0, 0), 204,
             Uncrossing(201, 100, -50), id="pressure on both sides",
         ),
+        # The example of docs/matching.md, and its two variations.
+        pytest.param(
+            [(103, 10), (101, 20), (100, 30)], [(98, 15), (100, 20), (102, 40)], (0, 0), 100,
+            Uncrossing(100, 35, 25), id="example",
+        ),
+        pytest.param(
+            [(101, 60)], [(98, 15), (100, 20), (102, 40)], (0, 0), 100,
+            Uncrossing(101, 35, 25), id="example, all buys at one price",
+        ),
+        pytest.param(
+            [(103, 10), (101, 25)], [(98, 15), (100, 20), (102, 40)], (0, 0), 100,
+            Uncrossing(100, 35, 0), id="example, nothing left over",
+        ),
         pytest.param(
             [], [], (900, 800), 200, Uncrossing(200, 800, 100), id="market orders alone"
         ),
