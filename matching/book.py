@@ -19,6 +19,7 @@ from matching.protocol.units import (
     Interruption,
     Phase,
     Side,
+    TimeInForce,
     price_step_ticks,
 )
 from matching.stops import Stops
@@ -186,10 +187,11 @@ class BookSide:
             for key in keys
         )
 
-    def quotes(self) -> tuple[list[tuple[int, int]], int]:
-        """Return (price_ticks, open lots) of each level, and the open lots at any price."""
+    def quotes(self, limit_key: int) -> tuple[list[tuple[int, int]], int]:
+        """Return (price_ticks, open lots) of the levels up to a key, and the lots at any price."""
         totals = {
-            key: sum(order.open_lots for order in self.levels[key].values()) for key in self.keys
+            key: sum(order.open_lots for order in self.levels[key].values())
+            for key in self.keys.irange(maximum=limit_key)
         }
         at_any_price = totals.pop(MARKET_KEY, 0)
         return [(abs(key), lots) for key, lots in totals.items()], at_any_price
@@ -335,7 +337,8 @@ class Book(Rules):
     is later, and known to nobody. `resumes` is the continuous phase that a volatility auction ends
     into, `reopening_ns` how long the auction after a breaker's halt lasts. `watchful` tells that
     parked stops or midpoints may act when something else changes, `seen_ticks` for which reference
-    no stop is left to trigger.
+    no stop is left to trigger. `opening` are the orders for the opening auction, in their levels
+    too.
     """
 
     __slots__ = (
@@ -350,6 +353,7 @@ class Book(Rules):
         "killed",
         "last_price_ticks",
         "matches",
+        "opening",
         "phase",
         "phase_decided_at_ns",
         "reopening_ns",
@@ -375,6 +379,7 @@ class Book(Rules):
         self.asks = BookSide()
         self.stops = Stops()
         self.closing: dict[int, Order] = {}
+        self.opening: dict[int, Order] = {}
         self.define(definition)
 
     def define(self, definition: DefineInstrument) -> None:
@@ -414,6 +419,8 @@ class Book(Rules):
                 self.watchful = True
             case _:
                 self.side(order.side).add(key_of(order), order)
+                if order.accepted.time_in_force is TimeInForce.AT_THE_OPEN:
+                    self.opening[order.id] = order
 
     def remove(self, order: Order) -> None:
         """Take an open order out of its place."""
@@ -432,6 +439,12 @@ class Book(Rules):
                 del self.side(order.side).midpoints[order.id]
             case _:
                 self.side(order.side).remove(key_of(order), order.id)
+                self.opening.pop(order.id, None)
+
+    def unlimited(self) -> list[Order]:
+        """Return the orders at any price that take part in an auction."""
+        sides = (self.bids, self.asks)
+        return [order for side in sides for order in side.levels.get(MARKET_KEY, {}).values()]
 
     def orders(self) -> list[Order]:
         """Return all open orders: levels of bids and asks, midpoints, and the parked ones."""
@@ -480,9 +493,12 @@ class Book(Rules):
         return price if self.bound_low <= price <= self.bound_high else 0
 
     def uncrossing(self) -> Uncrossing:
-        """Return at what price the book would trade in an auction that ended now."""
-        bids, buying = self.bids.quotes()
-        asks, selling = self.asks.quotes()
+        """Return at what price the book would trade in an auction that ended now.
+
+        Levels that the other side does not reach trade at no price, and are not looked at.
+        """
+        bids, buying = self.bids.quotes(-self.asks.best)
+        asks, selling = self.asks.quotes(-self.bids.best)
         reference = self.reference_ticks
         if not (bids or asks) and not self.low <= self.step_down(reference) <= self.high:
             return NO_UNCROSSING  # what market orders hold may not cover it
@@ -501,6 +517,12 @@ class Book(Rules):
             display = order.display_lots
             hidden = order.special.hidden_lots if order.special else 0
             assert not hidden or order.visible_lots <= display, f"order {order.id} shows too much"
+        opening = {
+            order.id: order
+            for order in self.orders()
+            if order.accepted.time_in_force is TimeInForce.AT_THE_OPEN
+        }
+        assert self.opening == opening, "orders for the opening are not all known"
         if self.phase in MATCHING_PHASES:
             assert self.bids.best != MARKET_KEY != self.asks.best, "a market order rests"
             assert -self.bids.best < self.asks.best, f"instrument {self.instrument} is crossed"

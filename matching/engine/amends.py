@@ -7,7 +7,8 @@ from matching.engine.followup import follow_up
 from matching.engine.removal import end_expiry
 from matching.engine.resting import at_any_price, cap_ticks, finish, hold, limit_key, open_order
 from matching.engine.state import Events, State, refused
-from matching.engine.taking import Taker, resize, take, take_midpoints
+from matching.engine.taker import Taker
+from matching.engine.taking import resize, take, take_midpoints
 from matching.engine.validity import (
     closed_refusal,
     collar_refusal,

@@ -16,7 +16,8 @@ from matching.engine.resting import (
     open_order,
 )
 from matching.engine.state import Events, State, refused
-from matching.engine.taking import Taker, take, take_midpoints, unfillable
+from matching.engine.taker import Taker
+from matching.engine.taking import take, take_midpoints, unfillable
 from matching.engine.validity import (
     NO_TERMS,
     STOP_KINDS,

@@ -5,20 +5,14 @@ revenue account. Every fee is rounded down, so the member gains under one unit a
 at most the taker's fee of the same fill, so that revenue never pays.
 """
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
 from matching.accounts import Account
 from matching.book import Book, Taken
 from matching.engine.removal import end_expiry, end_pair
 from matching.engine.state import State
+from matching.engine.taker import Taker
 from matching.order import Order
 from matching.protocol.events import AnyEvent, Filled, OrderReplenished
 from matching.protocol.units import PARTS_PER_MILLION, FillKind, Side
-
-if TYPE_CHECKING:
-    from matching.engine.taking import Taker
 
 _BUY = Side.BUY
 _CONTINUOUS = FillKind.CONTINUOUS

@@ -5,7 +5,8 @@ from matching.engine.fills import fill_resting
 from matching.engine.removal import end_expiry, end_pair
 from matching.engine.resting import at_any_price, finish, hold, limit_key
 from matching.engine.state import State
-from matching.engine.taking import Taker, keep_apart, take
+from matching.engine.taker import Taker
+from matching.engine.taking import keep_apart, take
 from matching.order import Order
 from matching.protocol.events import AnyEvent, OrderActivated
 from matching.protocol.units import FillKind, OrderKind, Side

@@ -22,9 +22,8 @@ _GTC, _IOC, _FOK = TimeInForce.GTC, TimeInForce.IOC, TimeInForce.FOK
 
 def place_order(state: State, sequence: int, command: PlaceOrder) -> Events:
     """Accept, repeat or refuse an order; `sequence` becomes its id."""
-    (
-        number, name, instrument, side, kind, force, price, lots, post_only, _, _, terms,
-    ) = astuple(command)  # fmt: skip
+    content = astuple(command)
+    number, name, instrument, side, kind, force, price, lots, post_only, _, _, terms = content
     account = state.accounts.get(number)
     if account is None:
         return refused(Refusal.UNKNOWN_ACCOUNT, f"account {number} is not open")
@@ -62,7 +61,7 @@ def place_order(state: State, sequence: int, command: PlaceOrder) -> Events:
     free = account.available.get(asset, 0) - held
     if notional > book.notional_units_max or free < 0 or not inside:
         return enter(state, sequence, account, book, command)
-    accepted = OrderAccepted(sequence, *astuple(command))
+    accepted = OrderAccepted(sequence, *content)
     if opposite.best <= -key or force is not _GTC or opposite.midpoints:
         return take_at_once(state, account, book, accepted, price)
     order = Order(

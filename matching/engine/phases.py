@@ -4,8 +4,6 @@ What must not live here: who decides a phase (listing.py), what follows in conti
 (followup.py).
 """
 
-from collections.abc import Callable
-
 from matching.auction import NO_UNCROSSING
 from matching.book import AUCTION_PHASES, MATCHING_PHASES, Book
 from matching.engine.removal import cancel_each
@@ -67,38 +65,21 @@ def enter_phase(
 
 def _sort_out(state: State, book: Book, phase: Phase, events: list[AnyEvent]) -> None:
     """End, activate or convert orders as the phase just entered wants it."""
+    opening = list(book.opening.values())
     if phase is Phase.CLOSED:
-        _end(state, book, CancelReason.EXPIRED, events, _of_session)
+        ending = [order for order in book.orders() if _of_session(order)]
+        cancel_each(state, ending, CancelReason.EXPIRED, events)
     elif phase is Phase.CLOSING_AUCTION:
-        _end(state, book, CancelReason.UNCROSSED, events, _at_the_open)
+        cancel_each(state, opening, CancelReason.UNCROSSED, events)
         _activate(book, events)
         _convert(state, book, events)
     elif phase in MATCHING_PHASES:
-        _end(
-            state,
-            book,
-            CancelReason.UNCROSSED,
-            events,
-            lambda order: order.place is Place.MARKET or _at_the_open(order),
-        )
+        ending = [*(order for order in opening if order.place is Place.LEVEL), *book.unlimited()]
+        cancel_each(state, ending, CancelReason.UNCROSSED, events)
 
 
 def _of_session(order: Order) -> bool:
     return order.accepted.time_in_force in _SESSION or order.place is Place.MARKET
-
-
-def _at_the_open(order: Order) -> bool:
-    return order.accepted.time_in_force is TimeInForce.AT_THE_OPEN
-
-
-def _end(
-    state: State,
-    book: Book,
-    reason: CancelReason,
-    events: list[AnyEvent],
-    chosen: Callable[[Order], bool],
-) -> None:
-    cancel_each(state, [order for order in book.orders() if chosen(order)], reason, events)
 
 
 def _activate(book: Book, events: list[AnyEvent]) -> None:

@@ -4,7 +4,7 @@ from matching.accounts import Account
 from matching.book import Book
 from matching.engine.phases import interrupt
 from matching.engine.state import State, TimerKind
-from matching.engine.taking import Taker
+from matching.engine.taker import Taker
 from matching.order import Order, Place, Special
 from matching.protocol.events import AnyEvent, OrderAccepted, OrderCancelled
 from matching.protocol.units import CancelReason, OrderKind, Side, TimeInForce
@@ -87,7 +87,8 @@ def _special(
     accepted: OrderAccepted, place: Place, expires_at_ns: int, stop_price_ticks: int
 ) -> Special | None:
     iceberg = accepted.terms is not None and accepted.terms.display_lots
-    if place is Place.LEVEL and not expires_at_ns and not iceberg:
+    opening = accepted.time_in_force is TimeInForce.AT_THE_OPEN
+    if place is Place.LEVEL and not (expires_at_ns or iceberg or opening):
         return None
     return Special(place, 0, stop_price_ticks, 0, expires_at_ns)
 

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from matching.book import Book
 from matching.engine.fills import fill_fees
-from matching.engine.taking import affordable_lots
+from matching.engine.taker import affordable_lots
 from matching.protocol.commands import SetPhase
 from matching.protocol.events import Filled, OrderCancelled, OrderReduced
 from matching.protocol.refusals import Refusal
