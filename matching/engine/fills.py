@@ -67,7 +67,7 @@ def fill_makers(
     state.fills = fill_id
     _collect(state, taker, taker.remaining - remaining, quotes, maker_fees, taker_fees)
     taker.remaining = remaining
-    state.trade_at(book, price)
+    taker.traded_at = price
 
 
 def _follow_special(

@@ -103,12 +103,14 @@ def finish(
     *,
     triggered: bool = False,
 ) -> None:
-    """Rest what a taker left open, or cancel it; then interrupt the market if it came to that.
+    """Take in its last price, rest what it left open or cancel it, interrupt if it came to that.
 
     The rest of a triggered stop without limit goes on in the auction that interrupts it.
     """
     lots, account, book = taker.remaining, taker.account, taker.book
     interrupted = taker.interrupted
+    if taker.traded_at:
+        state.trade_at(book, taker.traded_at)
     if lots:
         unlimited = at_any_price(accepted.kind)
         goes = accepted.time_in_force in _AT_ONCE or (unlimited and not (triggered and interrupted))

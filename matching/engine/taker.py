@@ -21,7 +21,7 @@ class Taker:
 
     `by_cash` marks one that is bounded by the cash available, and by `cash_units` if it has such,
     besides its price. `interrupted` tells of a price that a volatility bound kept it from: bounds
-    and reference are those of its arrival.
+    and reference are those of its arrival. `traded_at` is the price of its last fill.
     """
 
     __slots__ = (
@@ -40,6 +40,7 @@ class Taker:
         "remaining",
         "side",
         "taker_ppm",
+        "traded_at",
     )
 
     def __init__(
@@ -71,6 +72,7 @@ class Taker:
         self.taker_ppm = book.fees[account.holder.tier][1]
         self.reason: CancelReason | None = None
         self.interrupted: MarketInterrupted | None = None
+        self.traded_at = 0
 
     def affordable_lots(self, price_ticks: int) -> int:
         """Return the most lots that the cash covers at a price."""
