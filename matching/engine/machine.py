@@ -109,6 +109,8 @@ class Engine:
         state.time_ns = time_ns
         command = sequenced.command
         events = _HANDLERS[type(command)](state, sequence, command)
+        if state.moved:
+            state.look()
         self.sequence = sequence
         self.time_ns = time_ns
         return Applied(sequence, time_ns, events)

@@ -74,12 +74,14 @@ class Segment:
 class State:
     """Everything the engine knows but its sequence number; `time_ns` is the command's."""
 
-    __slots__ = ("accounts", "books", "fills", "segments", "time_ns", "timers")
+    __slots__ = ("accounts", "books", "fills", "moved", "segments", "time_ns", "timers")
 
     def __init__(self) -> None:
         self.accounts = Accounts()
         self.books: dict[int, Book] = {}
         self.segments: dict[int, Segment] = {}
+        # Segments whose index has moved since their breakers were looked at.
+        self.moved: set[int] = set()
         self.timers: SortedList[Timer] = SortedList()
         self.fills = 0
         self.time_ns = 0
@@ -112,7 +114,13 @@ class State:
         if book.segment:
             segment = self.segments[book.segment]
             segment.index += segment.weights[book.instrument] * change
-            self.watch(segment)
+            self.moved.add(book.segment)
+
+    def look(self) -> None:
+        """See, at the end of a command, whether breakers are met by where prices have come to."""
+        for number in sorted(self.moved):
+            self.watch(self.segments[number])
+        self.moved.clear()
 
     def watch(self, segment: Segment) -> None:
         """See whether the next stage of the breaker is met, and since when."""

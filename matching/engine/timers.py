@@ -41,6 +41,7 @@ def advance(state: State, sequence: int, command: Advance) -> Events:
                 miss_heartbeat(state, state.accounts[number], events)
             case TimerKind.INDICATIVE:
                 publish_indicative(state, state.books[number], events)
+        state.look()
     events.append(Advanced())
     return tuple(events)
 
