@@ -2,21 +2,21 @@
 
 from collections.abc import Sequence
 from time import monotonic
+from typing import get_args
 
 from matching.protocol.commands import (
     AnyCommand,
-    Credit,
-    Debit,
     DefineInstrument,
     OpenAccount,
     PlaceOrder,
+    Referenced,
 )
 from matching.protocol.queries import AnyQuery, Query
 
 # A standby leads within two seconds; an engine that starts again takes longer, and is told of.
 PATIENCE_S = 3.0
 RETRY_S = 0.02
-REPEATABLE = (PlaceOrder, Credit, Debit, DefineInstrument, OpenAccount, Query)
+REPEATABLE = (PlaceOrder, DefineInstrument, OpenAccount, *get_args(Referenced), Query)
 
 
 def repeatable(bodies: Sequence[AnyCommand | AnyQuery]) -> bool:

@@ -16,6 +16,7 @@ from matching.protocol.codec import (
     frame,
     request_decode,
 )
+from matching.protocol.commands import Advance
 from matching.protocol.events import Refused
 from matching.protocol.queries import Query
 from matching.protocol.refusals import Refusal
@@ -100,6 +101,9 @@ class Connection:
                 self._refuse(received[start:end], str(error))
                 if not self.takes_requests:
                     break
+                continue
+            if isinstance(request.body, Advance):
+                self._refuse(received[start:end], "Advance is the sequencer's own command")
                 continue
             taken.append(request)
             if isinstance(request.body, Query):

@@ -61,6 +61,7 @@ class Server:
         while not self._stopping and not self.handed_over:
             for key, mask in self._selector.select(self._pause_s()):
                 key.data(mask)
+            self._pipeline.require_lease()
             self._process()
             if self._feed is not None:
                 self._feed.turn(self._pipeline.published_sequence)
@@ -86,7 +87,7 @@ class Server:
         """Return how long nothing need be done unless a socket is ready."""
         if self._ready or (self._feed is not None and self._feed.busy):
             return 0
-        return TICK_S if self._feed is None else ALIVE_EVERY_S
+        return min(self._pipeline.due_in_s(), TICK_S if self._feed is None else ALIVE_EVERY_S)
 
     def stop(self) -> None:
         """Ask `serve` to end; safe from any thread and from signal handlers."""
@@ -155,7 +156,7 @@ class Server:
             asked.append((connection, requests))
             commands += len(requests)
             room -= CONNECTION_BYTES_MAX
-        if asked:
+        if asked or self._pipeline.due_in_s() == 0:
             until = monotonic() + ACKNOWLEDGED_WITHIN_S
             for _ in self._pipeline.process(asked):
                 assert self._feed is not None

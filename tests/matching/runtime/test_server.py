@@ -15,8 +15,14 @@ import pytest
 from matching.client import EngineUnavailable
 from matching.journal.format import segments
 from matching.protocol.codec import REQUEST_BYTES_MAX, Answer, Request, answer_decode, encode, frame
-from matching.protocol.commands import CancelAll
-from matching.protocol.events import OrderAccepted, OrderRepeated, OrdersCancelled, Refused
+from matching.protocol.commands import Advance, CancelAll, SetHeartbeat
+from matching.protocol.events import (
+    Advanced,
+    OrderAccepted,
+    OrderRepeated,
+    OrdersCancelled,
+    Refused,
+)
 from matching.protocol.queries import GetOpenOrders, GetStatus
 from matching.protocol.refusals import Refusal
 from tests.matching.market import ALICE, BOB, BUY, SELL, order
@@ -92,6 +98,7 @@ def test_query_sees_the_commands_before_it_on_its_connection(shared: EngineHost)
         encode([7, [99, 1]]),
         encode([7, "PlaceOrder"]),
         encode([7, {}]),
+        encode(Request(7, Advance(1))),
     ],
 )
 def test_what_is_no_request_is_refused_as_malformed(shared: EngineHost, message: bytes) -> None:
@@ -257,3 +264,13 @@ def test_repeat_over_a_restart_returns_the_same_orders(running: EngineHost) -> N
             OrderRepeated(answer.sequence, ALICE, again.events[0].client_order_id),  # type: ignore[union-attr]
         )
     assert running.status().epoch == 2
+
+
+def test_idle_engine_wakes_up_when_something_is_due(running: EngineHost) -> None:
+    client = running.client()
+    assert isinstance(client.send(order(BOB, BUY, 1, 1)).events[0], OrderAccepted)
+    client.send(SetHeartbeat(BOB, 10**8))
+    wait_until(lambda: running.status().orders == 0)
+    last = running.applied()[-1]
+    assert [type(event) for event in last.events][-1] is Advanced
+    assert last.sequence == running.status().sequence
