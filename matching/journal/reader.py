@@ -24,6 +24,10 @@ from matching.protocol.commands import Sequenced
 WINDOW_BYTES = 256 << 10
 
 
+class _LeaderChanged(Exception):
+    """The link by which the leader's journal is found points elsewhere by now."""
+
+
 class JournalReader:
     """Yields whole batches in order, from the one that holds `after_sequence` + 1.
 
@@ -31,7 +35,7 @@ class JournalReader:
     power cut could still take back. `sequence` is the position, `seen_sequence` the last one found
     on disk. `thorough` looks behind zeros too, for what they may have wiped out: right for a start,
     dear for one who waits at the end of a growing journal. Where the directory is a link
-    (`leading`) and points elsewhere by then, it goes on there. Raises `JournalDamaged`, and
+    (`leading`) that comes to point elsewhere, it goes on there. Raises `JournalDamaged`, and
     `OtherInstance` when `instance` is given and the journal's is another.
     """
 
@@ -51,6 +55,7 @@ class JournalReader:
         self.segment: Path | None = None
         self.offset = 0
         self._home = directory
+        self._target = ""
         self._time_ns = 0
         self._fd = -1
         self._file_bytes = 0
@@ -62,6 +67,14 @@ class JournalReader:
 
         The end is where nothing whole follows; asked again later, it may have moved.
         """
+        while True:
+            try:
+                return self._next_batch()
+            except _LeaderChanged:
+                if not self.begin():
+                    return None
+
+    def _next_batch(self) -> list[Sequenced] | None:
         if self.segment is None and not self.begin():
             return None
         fresh = False
@@ -84,9 +97,7 @@ class JournalReader:
                 self._open(following)
                 fresh = False
             elif self._is_end():
-                if self._home == _resolved(self._directory) or not self.begin():
-                    return None
-                fresh = False
+                return None
 
     def next_packed(self) -> tuple[BatchHeader, bytes] | None:
         """Return the next batch as it stands on disk, None at the end; for the writer's own thread.
@@ -120,7 +131,8 @@ class JournalReader:
 
     def begin(self) -> bool:
         """Open the segment that holds the position; false when there is no journal yet."""
-        self._home = _resolved(self._directory)
+        self._target = _target(self._directory)
+        self._home = self._directory.parent / self._target if self._target else self._directory
         found = segments(self._home)
         if not found:
             return False
@@ -164,6 +176,11 @@ class JournalReader:
             self._window_offset = self.offset
             self._window = os.pread(self._fd, max(size, WINDOW_BYTES), self.offset)
             os.fdatasync(self._fd)
+            # An old leader stands by, and may hold what nobody was told of: only as long as the
+            # link points there was what was read there the leader's.
+            if self._target and _target(self._directory) != self._target:
+                self._window = b""
+                raise _LeaderChanged
             start = 0
         return memoryview(self._window)[start : start + size]
 
@@ -248,9 +265,12 @@ class JournalReader:
         return JournalDamaged(self.segment, self.offset, record, what)
 
 
-def _resolved(directory: Path) -> Path:
-    """Return the folder that a link points to at present."""
-    return directory.resolve() if directory.is_symlink() else directory
+def _target(directory: Path) -> str:
+    """Return where a link points at present, nothing for a folder."""
+    try:
+        return os.readlink(directory)
+    except OSError:
+        return ""
 
 
 def last_batch(directory: Path) -> tuple[BatchHeader, bytes] | None:

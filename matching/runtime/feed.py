@@ -162,6 +162,9 @@ class Feed:
             self._watch()
             self.handle(remaining_s)
         else:
+            for channel in self._channels:
+                if self._replication.linked(channel.send):
+                    channel.closing = "no acknowledgement in time"
             self._replication.lose(f"no acknowledgement within {ACKNOWLEDGED_WITHIN_S} s")
 
     def turn(self, published_sequence: int) -> None:

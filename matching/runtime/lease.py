@@ -27,6 +27,10 @@ class LeaseLost(Exception):
     """Another engine leads by now, or may: this one must not say anything any more."""
 
 
+class LeaseUnreachable(Exception):
+    """The record cannot be asked at the moment."""
+
+
 class Standing(msgspec.Struct, frozen=True):
     """What is on record of the lease; `holders` have every acknowledged command.
 
@@ -54,6 +58,9 @@ class Lease(Protocol):
 
     def take(self) -> None:
         """Begin to lead under the next epoch, alone. Raises `LeaseHeld`, `NotInSync`."""
+
+    def standing(self) -> Standing:
+        """Return what is on record. Raises `LeaseUnreachable`."""
 
     def record(self, holders: tuple[str, ...]) -> None:
         """Put on durable record who holds everything. Raises `LeaseLost`."""

@@ -38,10 +38,14 @@ class Batch(Message, frozen=True, tag=3):
 
 
 class Alive(Message, frozen=True, tag=4):
-    """The leader lives; what the stream holds, the standby need not keep for publishing."""
+    """The leader lives, and has sent everything up to a sequence.
+
+    What the stream holds by now, the standby need not keep for publishing.
+    """
 
     epoch: int
     published_sequence: int
+    sent_sequence: int
 
 
 class Cut(Message, frozen=True, tag=5):

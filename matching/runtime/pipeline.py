@@ -1,5 +1,7 @@
 """A batch's way: sequence, send to the standby, journal, apply, answer, publish."""
 
+import math
+import secrets
 import time
 from collections.abc import Callable, Generator, Iterator, Sequence
 from typing import TypeAlias
@@ -8,7 +10,7 @@ from matching.engine import Engine
 from matching.journal import JournalUnwritable, JournalWriter
 from matching.journal.format import pack_batch
 from matching.protocol.codec import Answer, QueryAnswer, Request, StreamEntry
-from matching.protocol.commands import Sequenced
+from matching.protocol.commands import Advance, AnyCommand, Sequenced
 from matching.protocol.events import Applied, Refused
 from matching.protocol.faults import armed, crash_point
 from matching.protocol.queries import AnyQuery, AnyReply, GetStatus, Query, Status
@@ -19,7 +21,9 @@ from matching.runtime.log import log
 from matching.runtime.publisher import Publisher
 from matching.runtime.replication import Replication
 
-COMMANDS_MAX = 1_000
+# Of clients: an `Advance` may come first, and a stream entry holds a thousand.
+COMMANDS_MAX = 999
+DRAW_BITS = 32
 
 Asked: TypeAlias = tuple[Connection, list[Request]]
 
@@ -36,6 +40,7 @@ class Pipeline:
         lease: Lease,
         instance: str,
         now_ns: Callable[[], int] = time.time_ns,
+        draw: Callable[[], int] = lambda: secrets.randbits(DRAW_BITS),
     ) -> None:
         self._engine = engine
         self._journal = journal
@@ -44,6 +49,7 @@ class Pipeline:
         self._lease = lease
         self._instance = instance
         self._now_ns = now_ns
+        self._draw = draw
         self._writable = True
 
     @property
@@ -55,6 +61,19 @@ class Pipeline:
     def published_sequence(self) -> int:
         """The last sequence that the stream holds."""
         return self._publisher.published_sequence
+
+    def due_in_s(self) -> float:
+        """Return in how many seconds the engine has something to do by itself; 0 when it has now.
+
+        While the journal cannot be written, that waits for a client's next command.
+        """
+        due_ns = self._engine.due_ns
+        return max(0.0, (due_ns - self._now_ns()) / 1e9) if self._writable else math.inf
+
+    def require_lease(self) -> None:
+        """Raise `LeaseLost` when another engine may lead by now."""
+        if not self._lease.valid():
+            raise LeaseLost(f"the lease of epoch {self._lease.epoch} ran out: another may lead")
 
     def process(self, asked: Sequence[Asked]) -> Iterator[None]:
         """Carry out a batch of requests, in order, and send the answers.
@@ -69,6 +88,8 @@ class Pipeline:
         applied: list[Applied] = []
         after_sequence = self._engine.sequence
         places = iter(batch)
+        if batch and isinstance(batch[0].command, Advance) and not refusal:
+            applied.append(self._engine.apply(next(places)))
         for connection, requests in asked:
             answers: list[Answer | QueryAnswer] = []
             for request in requests:
@@ -85,18 +106,21 @@ class Pipeline:
                     )
             connection.answer(answers)
         crash_point("engine.after_apply")
-        if not self._lease.valid():
-            raise LeaseLost("the lease ran out before the answers left")
+        self.require_lease()
         self._send([connection for connection, _ in asked])
         crash_point("engine.after_answer")
         if applied:
             self._publisher.submit(StreamEntry(after_sequence, tuple(applied)))
 
     def _sequence(self, asked: Sequence[Asked]) -> list[Sequenced]:
-        """Give each command its number and a time above the last, however the clock moves."""
+        """Give each command its number and a time above the last, however the clock moves.
+
+        What the engine has to do by itself by then comes first, as an `Advance`.
+        """
         now = max(self._engine.time_ns + 1, self._now_ns())
         first = self._engine.sequence + 1
-        commands = [
+        commands: list[AnyCommand] = [Advance(self._draw())] if self._engine.due_ns <= now else []
+        commands += [
             request.body
             for _, requests in asked
             for request in requests

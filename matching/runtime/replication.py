@@ -34,6 +34,8 @@ from matching.runtime.recovery import REPUBLISHED_MAX
 # What a standby that catches up may be sent ahead of its acknowledgements, and in one go.
 AHEAD_BYTES_MAX = 4 << 20
 TURN_BYTES_MAX = 1 << 20
+# What a standby may have before it when the market begins to wait for it.
+IN_STEP_BYTES_MAX = 128 << 10
 
 
 class MustCut(Exception):
@@ -41,7 +43,11 @@ class MustCut(Exception):
 
 
 class FeedRefused(Exception):
-    """The leader does not feed this engine, or is of a lower epoch than one seen before."""
+    """The leader does not feed this engine, feeds it badly, or is of a lower epoch than another."""
+
+
+class _Parted(Exception):
+    """The standby's last batch is not the leader's."""
 
 
 class _Link:
@@ -52,9 +58,12 @@ class _Link:
         self.node = join.node
         self.send = send
         self.held = 0
+        self.sent = 0
         self.joined_at = join.last_sequence
         self.in_step = False
         self.ahead: deque[tuple[int, int]] = deque()  # (last sequence, bytes) not acknowledged
+        self.ahead_bytes = 0
+        self.at_end = False
         self.missing: Iterator[tuple[int, bytes] | None] = iter(())
 
 
@@ -95,7 +104,7 @@ class Replication:
     def catches_up(self) -> bool:
         """Tell whether a standby could be sent more of the journal at once."""
         link = self._link
-        return link is not None and not link.in_step and _bytes(link) < AHEAD_BYTES_MAX
+        return link is not None and not link.at_end and link.ahead_bytes < AHEAD_BYTES_MAX
 
     def receive(self, message: FromStandby, send: Callable[[Fed], None]) -> None:
         """Take a standby's message; answers go by `send`, which must not raise."""
@@ -105,43 +114,57 @@ class Replication:
         elif isinstance(message, Held) and link is not None and link.session == message.session:
             link.held = max(link.held, message.sequence)
             while link.ahead and link.ahead[0][0] <= link.held:
-                link.ahead.popleft()
+                link.ahead_bytes -= link.ahead.popleft()[1]
             self._judge(link)
 
     def turn(self) -> None:
         """Send a standby that catches up a bounded part of what it lacks."""
         link = self._link
+        if link is None or link.in_step:
+            return
+        link.at_end = False
         sent = 0
-        while link is not None and self.catches_up and sent < TURN_BYTES_MAX:
+        while self.catches_up and sent < TURN_BYTES_MAX:
             try:
-                found = next(link.missing, None)
-            except JournalDamaged as damaged:
-                link.send(Denied(link.session, self._lease.epoch, str(damaged)))
-                self.lose(str(damaged))
+                found = next(link.missing)
+            except (_Parted, JournalDamaged) as refusal:
+                epoch = self._lease.epoch
+                parted = isinstance(refusal, _Parted)
+                no = (
+                    Cut(link.session, epoch)
+                    if parted
+                    else Denied(link.session, epoch, str(refusal))
+                )
+                link.send(no)
+                self.lose(str(refusal))
                 return
             if found is None:
-                if self._link is link:
-                    link.in_step, link.held = True, max(link.held, link.joined_at)
-                    self._judge(link)
+                link.at_end = True
+                link.held = max(link.held, link.joined_at)
+                # What it has not applied yet, the market would wait for.
+                link.in_step = link.ahead_bytes < IN_STEP_BYTES_MAX
+                self._judge(link)
                 return
             sequence, data = found
             sent += max(len(data), 1 << 10)
             if sequence:
                 link.ahead.append((sequence, len(data)))
+                link.ahead_bytes += len(data)
+                link.sent = sequence
                 link.send(Batch(link.session, self._lease.epoch, data))
 
     def live(self, published_sequence: int) -> None:
         """Tell the standby that the leader lives."""
-        if self._link is not None:
-            alive = Alive(self._link.session, self._lease.epoch, published_sequence)
-            self._link.send(alive)
+        link = self._link
+        if link is not None:
+            link.send(Alive(link.session, self._lease.epoch, published_sequence, link.sent))
 
     def offer(self, last_sequence: int, data: bytes) -> bool:
         """Send a batch that the leader will write; false when no standby is in step."""
         link = self._link
         if link is None or not link.in_step:
             return False
-        self._offered = last_sequence
+        self._offered = link.sent = last_sequence
         link.send(Batch(link.session, self._lease.epoch, data))
         crash_point("replication.batch_sent")
         return True
@@ -164,9 +187,13 @@ class Replication:
         link = self._link
         return link is not None and link.send == send and link.node == self.standby
 
+    def linked(self, send: Callable[[Fed], None]) -> bool:
+        """Tell whether this sends to the standby, in step or not."""
+        return self._link is not None and self._link.send == send
+
     def closed(self, send: Callable[[Fed], None]) -> None:
         """Give the standby up whose connection ended, if it is this one's."""
-        if self._link is not None and self._link.send == send:
+        if self.linked(send):
             self.lose("its connection ended")
 
     def lose(self, why: str) -> None:
@@ -201,34 +228,30 @@ class Replication:
         else:
             log("standby_joined", standby=join.node, sequence=join.last_sequence)
             self._link = _Link(join, send)
-            self._link.missing = self._missing(join, self._link)
-            send(Alive(join.session, epoch, 0))
+            self._link.missing = self._missing(join)
+            send(Alive(join.session, epoch, 0, 0))
 
-    def _missing(self, join: Join, link: _Link) -> Iterator[tuple[int, bytes]]:
-        """Yield (last sequence, batch) of what the standby lacks, (0, passed) on the way there."""
+    def _missing(self, join: Join) -> Iterator[tuple[int, bytes] | None]:
+        """Yield (last sequence, batch) of what the standby lacks, (0, passed) on the way there.
+
+        At the journal's end it yields None, as often as it is asked. Raises `_Parted`.
+        """
         reader = JournalReader(self._journal_dir, after_sequence=max(join.first_sequence - 1, 0))
         parted = join.last_sequence > 0
         try:
-            while (found := reader.next_packed()) is not None:
+            while True:
+                found = reader.next_packed()
+                if found is None or found[0].first_sequence > join.first_sequence:
+                    if parted:
+                        raise _Parted("its last batch is not the leader's")
+                    yield None if found is None else (found[0].last_sequence, found[1])
+                    continue
                 header, data = found
-                if header.last_sequence < join.first_sequence:
-                    yield 0, data
-                elif header.first_sequence == join.first_sequence:
+                if header.first_sequence == join.first_sequence:
                     parted = sha256(data).digest() != join.digest
-                    yield 0, data
-                elif parted:
-                    break
-                else:
-                    yield header.last_sequence, data
+                yield 0, data
         finally:
             reader.close()
-        if parted:
-            link.send(Cut(join.session, self._lease.epoch))
-            self.lose("its last batch is not the leader's")
-
-
-def _bytes(link: _Link) -> int:
-    return sum(size for _, size in link.ahead)
 
 
 class Standby:
@@ -243,7 +266,7 @@ class Standby:
         self.unpublished: deque[StreamEntry] = deque(maxlen=REPUBLISHED_MAX)
         self._instance = instance
         self._node = node
-        self._session = 0
+        self.session = 0
         last = last_batch(journal_dir)
         self._first_sequence = last[0].first_sequence if last else 0
         self._last = last[1] if last else b""
@@ -253,9 +276,14 @@ class Standby:
         """The first sequence of the journal's last batch."""
         return self._first_sequence
 
-    def join(self, session: int) -> Join:
-        """Return the message that asks a leader for all that follows."""
-        self._session = session
+    def join(self, session: int, epoch: int) -> Join:
+        """Return the message that asks a leader for all that follows.
+
+        `epoch` is the one on record of the lease: a leader of a lower one has only not noticed yet
+        that it leads no more, and would have this engine cut what the next one acknowledged.
+        """
+        self.session = session
+        self.epoch = max(self.epoch, epoch)
         first, last = self._first_sequence, self.engine.sequence
         digest = sha256(self._last).digest()
         return Join(session, self._instance, self._node, first, last, digest)
@@ -265,10 +293,10 @@ class Standby:
 
         Raises `MustCut`, `FeedRefused`, `JournalUnwritable` and `OSError` of its own journal.
         """
-        if message.session != self._session:
+        if message.session != self.session:
             return
         if message.epoch < self.epoch:
-            raise FeedRefused(f"the leader is of epoch {message.epoch}, one of {self.epoch} is")
+            raise FeedRefused(f"the leader is of epoch {message.epoch}, not of {self.epoch}")
         self.epoch = message.epoch
         match message:
             case Batch():
@@ -277,6 +305,8 @@ class Standby:
                 kept = self.unpublished
                 while kept and kept[0].last_sequence <= message.published_sequence:
                     kept.popleft()
+                self._require(message.sent_sequence)
+                send(Held(self.session, self.engine.sequence))
             case Cut():
                 raise MustCut(f"the leader does not have the batch of {self._first_sequence}")
             case Denied():
@@ -288,17 +318,22 @@ class Standby:
         if header is None or len(bodies) != header.records:
             raise FeedRefused("the leader sent a batch with a wrong checksum")
         engine = self.engine
+        self._require(header.first_sequence - 1)
         if header.first_sequence <= engine.sequence:
-            send(Held(self._session, engine.sequence))
-        if header.first_sequence != engine.sequence + 1:
+            send(Held(self.session, engine.sequence))
             return
         crash_point("standby.before_journal")
         self.journal.append_packed(header.first_sequence, data)
         crash_point("standby.after_journal")
-        send(Held(self._session, header.last_sequence))
+        send(Held(self.session, header.last_sequence))
         crash_point("standby.acknowledged")
         self._first_sequence = header.first_sequence
         self._last = data
         after = engine.sequence
         applied = tuple([engine.apply(read_record(body)) for body in bodies])
         self.unpublished.append(StreamEntry(after, applied))
+
+    def _require(self, sequence: int) -> None:
+        """Refuse a feed that lost something on the way."""
+        if sequence > self.engine.sequence:
+            raise FeedRefused(f"the feed is at {sequence}, this engine at {self.engine.sequence}")

@@ -10,6 +10,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from time import monotonic
 
 import msgspec
@@ -20,7 +21,7 @@ from matching.protocol.codec import StreamEntry
 from matching.protocol.faults import crash_point
 from matching.runtime.addresses import connected
 from matching.runtime.feed import Channel, Client
-from matching.runtime.lease import Lease, LeaseHeld, NotInSync
+from matching.runtime.lease import Lease, LeaseHeld, LeaseUnreachable, NotInSync
 from matching.runtime.log import log
 from matching.runtime.messages import Given, Taken, Yours, from_leader_decode
 from matching.runtime.recovery import recover
@@ -56,7 +57,7 @@ def stand_by(settings: Settings, lease: Lease, stopping: threading.Event) -> Hot
     Raises `JournalParted`, `JournalDamaged`, `OtherInstance`, and `JournalUnwritable` or `OSError`
     when its own journal cannot be written.
     """
-    cut = False
+    cut: int | None = None
     while True:
         standby = _standby(settings)
         try:
@@ -64,17 +65,26 @@ def stand_by(settings: Settings, lease: Lease, stopping: threading.Event) -> Hot
             leads = watch.keep()
         except MustCut as must:
             standby.journal.close()
-            if cut:
-                where = f"{settings.own_journal} at sequence {standby.engine.sequence}"
-                raise JournalParted(f"{where} is not the leader's: move the folder away") from must
             log("journal_cut", why=str(must))
-            cut_behind(settings.own_journal, standby.first_sequence - 1)
-            cut = True
+            cut = cut_last(settings.own_journal, standby, cut)
             continue
         if leads:
             return Hot(standby.engine, standby.journal, standby.unpublished, watch.handed)
         standby.journal.close()
         return None
+
+
+def cut_last(journal_dir: Path, standby: Standby, cut: int | None) -> int:
+    """Remove the last batch from a standby's journal and return its first sequence.
+
+    `cut` is that of the one removed before: at most one batch is sent that may never come to be, so
+    that a second in a row is none of those. Raises `JournalParted`.
+    """
+    if cut is not None and standby.engine.sequence < cut:
+        where = f"{journal_dir} at sequence {standby.engine.sequence}"
+        raise JournalParted(f"{where} is not the leader's: move the folder away")
+    cut_behind(journal_dir, standby.first_sequence - 1)
+    return standby.first_sequence
 
 
 def _standby(settings: Settings) -> Standby:
@@ -118,7 +128,7 @@ class _Watch:
             try:
                 if self._listen(channel):
                     return True
-            except FeedRefused as refused:
+            except (FeedRefused, LeaseUnreachable) as refused:
                 self._say(str(refused))
                 time.sleep(REFUSED_RETRY_S)
             finally:
@@ -128,7 +138,8 @@ class _Watch:
 
     def _listen(self, channel: Channel) -> bool:
         """Take what the leader sends, until the connection ends; true when this engine leads."""
-        channel.send(self._standby.join(secrets.randbits(63)))
+        epoch = self._lease.standing().epoch
+        channel.send(self._standby.join(secrets.randbits(63), epoch))
         log("standing_by", sequence=self._standby.engine.sequence)
         heard_at = monotonic()
         while not channel.closing and not self._stopping.is_set():
