@@ -54,9 +54,9 @@ class Holder:
     def set(self, version: int, classes: int, frozen: bool) -> None:
         """Put an eligibility in force; `allowed` are the class bits that it leaves."""
         self.version = version
-        self.classes = classes
+        self.classes = int(classes)
         self.frozen = frozen
-        self.allowed = 0 if frozen else classes
+        self.allowed = 0 if frozen else self.classes
 
 
 class Account:

@@ -7,33 +7,51 @@ from hypothesis import strategies as st
 from matching.engine import Engine, Image
 from matching.protocol.codec import encode
 from matching.protocol.commands import (
+    Advance,
     AmendOrder,
     AnyCommand,
+    BeginSession,
+    BreakerStage,
     CancelAll,
     CancelOrder,
     Charge,
     Credit,
     Debit,
     DefineInstrument,
+    DefineSegment,
+    HoldRoute,
     OpenAccount,
+    OrderTerms,
     PlaceOrder,
+    ReleaseRoute,
     Sequenced,
     SetEligibility,
+    SetFeeTier,
+    SetHeartbeat,
+    SetKillSwitch,
     SetPhase,
+    Transfer,
 )
-from matching.protocol.events import Filled, Refused
+from matching.protocol.events import Filled, Refused, Transferred
 from matching.protocol.units import (
     UNITS_MAX,
     AccountKind,
+    Allocation,
     Medium,
     OrderKind,
     Phase,
     SelfTradePrevention,
     TimeInForce,
 )
-from tests.matching.market import BUY, FUNDS, GOLD, KRW, SELL, XAU, Market, gold, opening
+from tests.matching.market import BUY, FUNDS, GOLD, KRW, NOON_NS, SELL, XAU, Market, gold, opening
 
 DAY_NS = 24 * 3_600 * 10**9
+_LIMITED = (
+    OrderKind.LIMIT,
+    OrderKind.STOP_LIMIT,
+    OrderKind.CONDITIONAL_LIMIT,
+    OrderKind.MIDPOINT,
+)
 
 accounts = st.integers(1, 6)
 lots = st.integers(1, 40) | st.sampled_from([-1, 0, 1_001, 2**40, 2**63])
@@ -64,18 +82,77 @@ marketed = st.builds(
     placed,
     st.sampled_from([TimeInForce.IOC, TimeInForce.FOK]),
 )
+lots_or_none = st.sampled_from([0, 0, 1, 3, 50])
+termed = st.builds(
+    lambda order, kind, force, stop, trail, display, minimum, expiry, tag: msgspec.structs.replace(
+        order,
+        kind=kind,
+        time_in_force=force,
+        price_ticks=order.price_ticks if kind in _LIMITED else 0,
+        terms=OrderTerms(
+            stop_price_ticks=stop if kind in (OrderKind.STOP, OrderKind.STOP_LIMIT) else 0,
+            trail_ticks=trail if kind is OrderKind.TRAILING_STOP else 0,
+            display_lots=display,
+            minimum_lots=minimum,
+            expires_at_ns=expiry if force is TimeInForce.GTD else 0,
+            tag=tag,
+        ),
+    ),
+    placed,
+    st.sampled_from(OrderKind),
+    st.sampled_from(TimeInForce),
+    prices,
+    st.integers(1, 5),
+    lots_or_none,
+    lots_or_none,
+    st.integers(NOON_NS, NOON_NS + 2 * DAY_NS),
+    st.sampled_from(["", "grid"]),
+)
+paired = st.builds(
+    lambda order, name: msgspec.structs.replace(
+        order, time_in_force=TimeInForce.GTC, terms=OrderTerms(pair=name)
+    ),
+    placed,
+    names,
+)
 orders = st.one_of(
     placed,
     placed,
-    placed,
     marketed,
+    termed,
+    termed,
+    paired,
     st.builds(AmendOrder, accounts, order_ids, prices, lots),
     st.builds(CancelOrder, accounts, order_ids),
     st.builds(CancelOrder, accounts, st.sampled_from([0, 0, 0, 20]), names),
 )
 acts = st.one_of(
-    st.builds(CancelAll, accounts, st.integers(0, 3)),
-    st.builds(SetPhase, st.integers(1, 3), st.sampled_from([Phase.CONTINUOUS, *Phase])),
+    st.builds(
+        CancelAll, st.integers(0, 6), st.integers(0, 3), st.integers(0, 2),
+        st.sampled_from(["", "grid"]),
+    ),
+    st.builds(
+        SetPhase, st.integers(1, 3), st.sampled_from([Phase.CONTINUOUS, *Phase]), st.just(0),
+        st.sampled_from([0, NOON_NS + 10**9]),
+    ),
+    st.builds(
+        SetKillSwitch, st.sampled_from([0, 2, 3]), st.sampled_from([0, 0, 1]), st.booleans()
+    ),
+    st.builds(SetHeartbeat, accounts, st.sampled_from([0, 10**9, 10**15])),
+    st.builds(SetFeeTier, st.integers(99, 103), st.integers(0, 17)),
+    st.builds(Transfer, accounts, accounts, st.just(KRW), amounts, st.sampled_from("ijklm")),
+    st.builds(
+        HoldRoute, accounts, st.sampled_from([0]) | order_ids, st.integers(1, 3),
+        st.sampled_from([BUY, SELL]), prices, lots, st.sampled_from([0, 500]),
+        st.sampled_from("nopqr"),
+    ),
+    st.builds(ReleaseRoute, st.sampled_from("nopqr"), st.integers(0, 9), st.sampled_from("stuvw")),
+    st.builds(BeginSession, st.just(1), st.sampled_from([NOON_NS + DAY_NS, NOON_NS])),
+    st.builds(
+        DefineSegment, st.just(1), st.sampled_from([((1, 1),), ((1, 2), (2, 1))]),
+        st.just((BreakerStage(20_000, 0, 10**9, 10**9), BreakerStage(50_000, 0, 0, 0, True))),
+        st.just(10**9), st.just(0),
+    ),
     st.builds(
         SetEligibility, st.integers(99, 103), st.integers(0, 9), st.integers(0, 3), st.booleans()
     ),
@@ -88,12 +165,16 @@ acts = st.one_of(
         ),
     ),
     st.builds(
-        lambda low, high, maker, sign, taker, table: gold(
+        lambda low, high, maker, sign, taker, table, bound, base, shared: gold(
             price_ticks_low=low, price_ticks_high=high, maker_fee_ppm=maker * sign,
-            taker_fee_ppm=taker, tick_table=table,
+            taker_fee_ppm=taker, tick_table=table, dynamic_ppm=bound, static_ppm=bound,
+            volatility_auction_ns=10**9, random_end_ns=10**9, base_price_ticks=base,
+            allocation=shared, fee_tiers=((0, taker), (-maker, taker)),
         ),
         st.integers(0, 100), st.integers(101, 200), rates, st.sampled_from([-1, 1]), rates,
         st.sampled_from([(), (), ((0, 1), (99, 3)), ((0, 2), (100, 5), (100, 1))]),
+        st.sampled_from([0, 20_000, 40_000]), st.sampled_from([0, 100]),
+        st.sampled_from(Allocation),
     ),
 )  # fmt: skip
 commands: st.SearchStrategy[list[AnyCommand]] = st.lists(
@@ -117,8 +198,10 @@ def test_any_commands_conserve_balances_and_replay_alike(
     for command in given_commands:
         if len(market.log) == cut:
             middle = _through_bytes(market.engine.image()), market.log[-1]
-        before = market.engine.state_hash()
         step = data.draw(steps)
+        if market.engine.due_ns <= market.time_ns + step:
+            market.do(Advance(data.draw(st.integers(0, 2**32 - 1))), step)
+        before = market.engine.state_hash()
         events = market.do(command, step)
         if isinstance(events[0], Refused) and step != DAY_NS:
             assert market.engine.state_hash() == before
@@ -157,6 +240,9 @@ def test_fills_alone_explain_every_balance(given_commands: list[AnyCommand]) -> 
             if type(event).__name__ in {"Credited", "Debited"}:
                 sign = 1 if isinstance(command, Credit) else -1
                 post(event.account, event.asset, sign * event.amount_units)  # type: ignore[union-attr]
+            if isinstance(event, Transferred):
+                post(event.from_account, event.asset, -event.amount_units)
+                post(event.to_account, event.asset, event.amount_units)
             if not isinstance(event, Filled):
                 continue
             fill_ids.append(event.fill_id)
