@@ -40,7 +40,7 @@ def run(settings: Settings) -> None:
     settings.own_journal.mkdir(parents=True, exist_ok=True)
     # Two processes on one journal would garble it, whatever the lease says of them.
     writer = lock(settings.own_journal / WRITER, f"journal {settings.own_journal}")
-    lease = FileLease(settings.journal_dir, settings.node)
+    lease = _lease(settings)
     stopping = threading.Event()
     hot: Hot | None = None
     try:
@@ -55,6 +55,16 @@ def run(settings: Settings) -> None:
             return
     _lead(settings, lease, hot, stopping)
     os.close(writer)
+
+
+def _lease(settings: Settings) -> Lease:
+    file = FileLease(settings.journal_dir, settings.node)
+    if not settings.lease_url:
+        return file
+    # Loaded here: an engine on one host does without a database.
+    from matching.runtime.row_lease import RowLease
+
+    return RowLease(settings.lease_url, settings.instance, settings.node, file.standing())
 
 
 def _lead(settings: Settings, lease: Lease, hot: Hot | None, stopping: threading.Event) -> None:

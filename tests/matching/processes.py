@@ -277,8 +277,9 @@ class Load:
         members: Iterable[int] = (ALICE, BOB, CAROL),
         *,
         patience_s: float = 0,
+        timeout_s: float = 20,
     ):
-        self._patience_s = patience_s
+        self._bearing = timeout_s, patience_s
         self.orders = {member: flow(member, per_member) for member in members}
         self.answers: dict[int, list[Answer]] = {member: [] for member in self.orders}
         self._host = host
@@ -288,7 +289,7 @@ class Load:
         ]
 
     def _send(self, member: int) -> None:
-        client = self._host.client(patience_s=self._patience_s)
+        client = self._host.client(*self._bearing)
         orders = self.orders[member]
         with suppress(EngineUnavailable):
             for start in range(0, len(orders), 20):

@@ -59,11 +59,11 @@ def _holders(host: EngineHost) -> list[str]:
     return holders
 
 
-def _acknowledged(load: Load, count: int) -> bool:
+def acknowledged(load: Load, count: int) -> bool:
     return len(load.acknowledged) > count
 
 
-def _nothing_lost_or_repeated(host: EngineHost, load: Load, following: Following) -> None:
+def nothing_lost_or_repeated(host: EngineHost, load: Load, following: Following) -> None:
     """Assert that all was answered, that every answer is true, and that followers saw it once."""
     applied = host.applied()
     by_sequence = {each.sequence: each for each in applied}
@@ -101,7 +101,7 @@ def test_standby_goes_on_when_the_leader_is_killed_under_load(
     load.join()
     assert standby.status().epoch == 2
     assert leading(pair.journal).resolve() == standby.own_journal.resolve()
-    _nothing_lost_or_repeated(standby, load, following)
+    nothing_lost_or_repeated(standby, load, following)
 
     # The old leader comes back, is fed, and leads again when the new one dies.
     pair.stand_by()
@@ -130,7 +130,7 @@ def test_leader_killed_at_any_step_loses_and_repeats_nothing(
     leader.launch()
     load.join()
     wait_until(standby.in_step)
-    _nothing_lost_or_repeated(standby, load, following)
+    nothing_lost_or_repeated(standby, load, following)
     assert standby.stop() == 0
     wait_until(leader._answers)
     assert leader.replay(journal=leader.own_journal).sequence == leader.status().sequence
@@ -155,7 +155,7 @@ def test_leader_killed_around_the_record_leaves_one_that_may_lead(
         wait_until(lambda: "not_taking_over" in standby.log)
         leader.start()
     load.join()
-    _nothing_lost_or_repeated(leader if alone else standby, load, following)
+    nothing_lost_or_repeated(leader if alone else standby, load, following)
 
 
 @pytest.mark.parametrize("point", STANDBY_POINTS[:3])
@@ -170,7 +170,7 @@ def test_standby_killed_at_any_step_stops_nobody(
     assert standby.wait() == -signal.SIGKILL
     load.join()
     standby.stand_by()
-    _nothing_lost_or_repeated(leader, load, following)
+    nothing_lost_or_repeated(leader, load, following)
     leader.kill()
     wait_until(standby._answers)
     assert standby.replay().sequence == leader.status().sequence
@@ -192,7 +192,7 @@ def test_standby_killed_while_it_takes_over_leads_when_it_is_started_again(
     standby.start()
     load.join()
     assert standby.status().epoch == 3
-    _nothing_lost_or_repeated(standby, load, following)
+    nothing_lost_or_repeated(standby, load, following)
 
 
 def test_every_step_is_visited() -> None:
@@ -220,7 +220,7 @@ def test_leader_goes_on_without_a_standby_that_stands_still(
     assert "was not in step when epoch 1 ended" in standby.log
     pair.start()
     wait_until(standby.in_step)
-    _nothing_lost_or_repeated(pair, load, following)
+    nothing_lost_or_repeated(pair, load, following)
 
 
 def test_old_leader_that_missed_something_is_refused(pair: EngineHost, standby: EngineHost) -> None:
@@ -284,7 +284,7 @@ def test_no_client_notices_a_hand_over_under_load(pair: EngineHost, standby: Eng
     load = Load(pair, 3 * PER_MEMBER, patience_s=0).start()
     leading, other = pair, standby
     for epoch in (2, 3, 4):
-        wait_until(partial(_acknowledged, load, (epoch - 1) * PER_MEMBER))
+        wait_until(partial(acknowledged, load, (epoch - 1) * PER_MEMBER))
         done = leading.run("handover")
         assert done.returncode == 0, done.stderr
         assert leading.wait() == 0
@@ -294,7 +294,7 @@ def test_no_client_notices_a_hand_over_under_load(pair: EngineHost, standby: Eng
     for client in idle:
         status = client.ask(GetStatus())
         assert isinstance(status, Status) and status.epoch == 4
-    _nothing_lost_or_repeated(leading, load, following)
+    nothing_lost_or_repeated(leading, load, following)
 
 
 def test_clients_find_the_standby_themselves_where_sockets_cannot_travel(
@@ -308,13 +308,13 @@ def test_clients_find_the_standby_themselves_where_sockets_cannot_travel(
     standby.stand_by()
     following = Following(leader.address)
     load = Load(leader, PER_MEMBER, patience_s=PATIENCE_S).start()
-    wait_until(partial(_acknowledged, load, 100))
+    wait_until(partial(acknowledged, load, 100))
     assert leader.run("handover").stdout == "standby leads\n"
     assert leader.wait() == 0
     leader.stand_by()
     load.join()
     assert standby.status().epoch == 2
-    _nothing_lost_or_repeated(standby, load, following)
+    nothing_lost_or_repeated(standby, load, following)
 
 
 def test_hand_over_is_refused_without_a_standby_in_step(leader: EngineHost) -> None:
@@ -343,4 +343,4 @@ def test_engine_killed_in_a_hand_over_loses_nothing(
     assert died.wait() == -signal.SIGKILL
     load.join()
     assert lives.status().epoch == (2 if of_leader else 1)
-    _nothing_lost_or_repeated(lives, load, following)
+    nothing_lost_or_repeated(lives, load, following)
