@@ -20,6 +20,8 @@ from matching.protocol.codec import Undecodable, encode
 
 MAGIC = b"NXSNAP01"
 KEPT = 4
+# Synced piece by piece: the journal on the same disk then waits for one of them, not for the whole.
+CHUNK_BYTES = 1 << 20
 _HEADER = struct.Struct(">8s16sQQQ32s")
 _CRC = struct.Struct(">I")
 _decode = msgspec.msgpack.Decoder(Image).decode
@@ -56,8 +58,11 @@ def write_snapshot(journal_dir: Path, instance: str, engine: Engine) -> Path:
     )
     temporary = path.with_suffix(f".{os.getpid()}.tmp")
     with temporary.open("wb") as file:
-        file.write(head + _CRC.pack(crc32(head)) + body)
-        file.flush()
+        file.write(head + _CRC.pack(crc32(head)))
+        for place in range(0, len(body), CHUNK_BYTES):
+            file.write(memoryview(body)[place : place + CHUNK_BYTES])
+            file.flush()
+            os.fdatasync(file.fileno())
         os.fsync(file.fileno())
     temporary.rename(path)
     fd = os.open(directory, os.O_RDONLY)

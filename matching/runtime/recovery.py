@@ -36,6 +36,7 @@ def recover(journal_dir: Path, instance: str, published_sequence: int | None) ->
         passed_over=lambda damaged: log("snapshot_damaged", what=str(damaged)),
     )
     start = engine.sequence
+    log("snapshot_loaded", sequence=start)
     reader = JournalReader(journal_dir, after_sequence=start, instance=instance, thorough=True)
     unpublished: deque[StreamEntry] = deque(maxlen=REPUBLISHED_MAX)
     while (batch := reader.next_batch()) is not None:

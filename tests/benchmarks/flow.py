@@ -66,7 +66,7 @@ def market(members: int) -> list[AnyCommand]:
             OpenAccount(member, member),
             SetEligibility(member, 1, InstrumentClass.METAL),
             Credit(member, BASE, 10**13, f"base-{member}"),
-            Credit(member, QUOTE, 10**15, f"quote-{member}"),
+            Credit(member, QUOTE, 10**13, f"quote-{member}"),
         ]
     return commands
 
@@ -104,6 +104,11 @@ class Generator:
             self._ids[place] = last
             self._open[last][1] = place
         return account
+
+    @property
+    def engine(self) -> Engine:
+        """The engine that all of it was given to."""
+        return self._engine
 
     @property
     def resting(self) -> int:

@@ -18,6 +18,7 @@ TARGETS = {
     "projected_fills_per_s": 10_000,
     "settled_fills_per_s": 1_500,
     "gas_per_fill": -5_500,
+    "restart_s": -30,
 }
 # How many times the best peer a figure must be.
 RATIOS = {"core_commands_per_s": 1.2}

@@ -20,6 +20,7 @@ BENCHMARKS = {
     "projector": "fills from the stream into PostgreSQL",
     "rest": "signed orders through the real door, everything running",
     "clearing": "fills from order to finalised block",
+    "recovery": "a start from a large snapshot and journal; the leader beside one being written",
     "memory": "memory of each process, at 1 x and 10 x accounts and orders",
 }
 

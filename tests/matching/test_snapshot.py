@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from matching import snapshot
 from matching.engine import Engine
 from matching.journal import OtherInstance
 from matching.protocol.commands import SetEligibility
@@ -40,7 +41,11 @@ def busy(market: Market) -> Market:
     return market
 
 
-def test_snapshot_gives_the_engine_back(busy: Market, tmp_path: Path) -> None:
+@pytest.mark.parametrize("chunk_bytes", [1 << 20, 100])
+def test_snapshot_gives_the_engine_back(
+    busy: Market, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, chunk_bytes: int
+) -> None:
+    monkeypatch.setattr(snapshot, "CHUNK_BYTES", chunk_bytes)
     path = write_snapshot(tmp_path, INSTANCE, busy.engine)
     engine, instance = read_snapshot(path)
     engine._check()
