@@ -74,9 +74,9 @@ class BookSide:
         while lots and self.best <= limit_key:
             level = self.levels[self.best]
             if self.pro_rata:
-                own = next((order for order in level.values() if order.holder == holder), None)
-                if own is not None:
-                    return taken, own
+                first = self.first_met(holder)
+                if first.holder == holder:
+                    return taken, first
                 lots -= self._take_shares(level, lots, taken)
                 continue
             done = 0
@@ -142,9 +142,12 @@ class BookSide:
         order.show(order.open_lots - lots)
         return order, lots, order.open_lots, order.visible_lots
 
-    def oldest(self) -> Order:
-        """Return the order that is next to trade."""
-        return next(iter(self.levels[self.best].values()))
+    def first_met(self, holder: int) -> Order:
+        """Return the order that a taker of this holder meets next: its own in a shared level."""
+        level = self.levels[self.best].values()
+        if self.pro_rata:
+            return min(level, key=lambda order: order.holder != holder)
+        return next(iter(level))
 
     def _remove_oldest(self, level: OrderedDict[int, Order], count: int) -> None:
         """Take so many orders out of the best level, and the level when that was all."""

@@ -44,7 +44,7 @@ def take(state: State, taker: Taker, limit_key: int, events: list[AnyEvent]) -> 
             key = opposite.best
             lots = min(lots, taker.affordable_lots(abs(key)))
             if not lots:
-                _end_for_cash(state, taker, opposite.oldest(), events)
+                _end_for_cash(state, taker, opposite.first_met(holder), events)
                 continue
         taken, own = opposite.take(key, lots, holder)
         if taken:
