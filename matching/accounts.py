@@ -64,6 +64,7 @@ class Account:
 
     __slots__ = (
         "available",
+        "day",
         "heartbeat_due_ns",
         "held",
         "holder",
@@ -71,12 +72,13 @@ class Account:
         "ids",
         "killed",
         "kind",
+        "lasting_ids",
         "older_ids",
         "orders",
         "trades",
     )
 
-    def __init__(self, account_id: int, holder: Holder, kind: AccountKind) -> None:
+    def __init__(self, account_id: int, holder: Holder, kind: AccountKind, day: int) -> None:
         self.id = account_id
         self.holder = holder
         self.kind = kind
@@ -85,8 +87,10 @@ class Account:
         self.available: defaultdict[int, int] = defaultdict(int)
         self.held: defaultdict[int, int] = defaultdict(int)
         self.orders: dict[int, Order] = {}
+        self.day = day
         self.ids: dict[str, OrderAccepted] = {}
         self.older_ids: dict[str, OrderAccepted] = {}
+        self.lasting_ids: dict[str, OrderAccepted] = {}
 
     def kill(self, engaged: bool) -> None:
         """Engage or release the kill switch; `trades` is what it leaves."""
@@ -101,21 +105,32 @@ class Account:
             if self.available.get(asset) or self.held.get(asset)
         )
 
-    def order_id(self, client_order_id: str) -> int:
-        """Return the order that was placed under a client order id; 0 when none is known."""
-        known = self.ids.get(client_order_id) or self.older_ids.get(client_order_id)
-        return 0 if known is None else known.order_id
+    def known(self, client_order_id: str, day: int) -> OrderAccepted | None:
+        """Return the order placed under a client order id: open, or of this trade date or the last.
 
-    def roll_ids(self) -> None:
-        """Begin a trade date: forget ids of the one before the last, save those of open orders."""
-        if self.ids or self.older_ids:
-            kept = {
-                name: accepted
-                for name, accepted in self.older_ids.items()
-                if accepted.order_id in self.orders
-            }
-            self.older_ids = kept | self.ids
-            self.ids = {}
+        An id of before is taken by a new order once its own has ended.
+        """
+        self.roll_to(day)
+        found = self.ids.get(client_order_id) or self.older_ids.get(client_order_id)
+        if found is None:
+            found = self.lasting_ids.get(client_order_id)
+            if found is not None and found.order_id not in self.orders:
+                return None
+        return found
+
+    def roll_to(self, day: int) -> None:
+        """Begin a trade date: ids of before the last stay known while their orders are open.
+
+        Done when the account is next asked, so that no day begins with a look at all accounts.
+        """
+        if self.day == day:
+            return
+        last = self.ids if self.day == day - 1 else {}
+        before = self.lasting_ids | self.older_ids | ({} if last else self.ids)
+        self.lasting_ids = {
+            name: accepted for name, accepted in before.items() if accepted.order_id in self.orders
+        }
+        self.older_ids, self.ids, self.day = last, {}, day
 
 
 class Accounts(dict[int, Account]):
@@ -150,7 +165,9 @@ class Accounts(dict[int, Account]):
     def open(self, account_id: int, holder_id: int, kind: AccountKind) -> Account:
         """Open a new account; the caller has checked that number and kind are free."""
         assert account_id not in self
-        account = self[account_id] = Account(account_id, self.holder(holder_id), kind)
+        account = self[account_id] = Account(
+            account_id, self.holder(holder_id), kind, self.trade_day
+        )
         account.holder.accounts.append(account_id)
         if kind is AccountKind.REVENUE:
             assert self.revenue is None
@@ -169,9 +186,6 @@ class Accounts(dict[int, Account]):
     def roll_to(self, time_ns: int) -> None:
         """Begin the trade date (Asia/Seoul) of this time."""
         day = (time_ns + _SEOUL_OFFSET_NS) // _NS_PER_DAY
-        for _ in range(min(day - self.trade_day, 2)):
-            for account in self.values():
-                account.roll_ids()
         self.begin_day(day)
 
     def begin_day(self, day: int) -> None:
@@ -193,7 +207,7 @@ class Accounts(dict[int, Account]):
                 totals[asset] += available + held
             for order in account.orders.values():
                 name = order.accepted.client_order_id
-                known = account.ids.get(name) or account.older_ids.get(name)
+                known = account.known(name, self.trade_day)
                 assert known == order.accepted, f"order {order.id} lost its client order id"
                 assert order.account == account.id and order.holder == account.holder.id
             assert account.trades or not account.orders, f"account {account.id} may not order"

@@ -41,7 +41,8 @@ def cancel_order(state: State, sequence: int, command: CancelOrder) -> Events:
         )
     account = state.accounts.get(command.account)
     if account is not None and name:
-        order_id = account.order_id(name)
+        known = account.known(name, state.accounts.trade_day)
+        order_id = 0 if known is None else known.order_id
     order = None if account is None else account.orders.get(order_id)
     if account is None or order is None:
         return refused(

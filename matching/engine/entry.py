@@ -147,7 +147,8 @@ def _prices_refusal(
 def _partner(account: Account, command: PlaceOrder) -> Order | None:
     """Return the waiting stop order with which the order makes a pair, if there is one."""
     terms = command.terms or NO_TERMS
-    partner = account.orders.get(account.order_id(terms.pair)) if terms.pair else None
+    known = account.known(terms.pair, account.day) if terms.pair else None
+    partner = None if known is None else account.orders.get(known.order_id)
     if partner is None or partner.place is not Place.STOP or partner.pair:
         return None
     accepted = partner.accepted

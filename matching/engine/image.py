@@ -19,7 +19,10 @@ class HolderImage(msgspec.Struct, frozen=True, gc=False, array_like=True):
 
 
 class AccountImage(msgspec.Struct, frozen=True, gc=False, array_like=True):
-    """Balances are (asset, available, held) without zeros; ids are sorted by client order id."""
+    """Balances are (asset, available, held) without zeros; ids are sorted by client order id.
+
+    They are those of the trade date, of the one before, and of older orders that are open.
+    """
 
     account: int
     holder: int
@@ -27,6 +30,7 @@ class AccountImage(msgspec.Struct, frozen=True, gc=False, array_like=True):
     balances: tuple[tuple[int, int, int], ...]
     ids: tuple[OrderAccepted, ...]
     older_ids: tuple[OrderAccepted, ...]
+    lasting_ids: tuple[OrderAccepted, ...]
     killed: bool
     heartbeat_due_ns: int
 

@@ -27,8 +27,12 @@ def place_order(state: State, sequence: int, command: PlaceOrder) -> Events:
     account = state.accounts.get(number)
     if account is None:
         return refused(Refusal.UNKNOWN_ACCOUNT, f"account {number} is not open")
-    if name in account.ids or name in account.older_ids:
-        return repeated(account.ids.get(name) or account.older_ids[name], command)
+    if account.day != state.accounts.trade_day:
+        account.roll_to(state.accounts.trade_day)
+    if name in account.ids or name in account.older_ids or name in account.lasting_ids:
+        known = account.known(name, account.day)
+        if known is not None:
+            return repeated(known, command)
     book = state.books.get(instrument)
     if book is None:
         return refused(Refusal.UNKNOWN_INSTRUMENT, f"instrument {instrument} is not defined")

@@ -148,7 +148,9 @@ class State:
             holders=tuple(
                 HolderImage(id_, h.version, h.classes, h.frozen, h.tier) for id_, h in holders
             ),
-            accounts=tuple(_account_image(account) for account in accounts.ordered()),
+            accounts=tuple(
+                _account_image(account, accounts.trade_day) for account in accounts.ordered()
+            ),
             books=tuple(_book_image(book) for _, book in sorted(self.books.items())),
             segments=tuple(_segment_image(each) for _, each in sorted(self.segments.items())),
             routes=tuple(route for _, route in sorted(accounts.routes.items())),
@@ -163,6 +165,7 @@ class State:
         """Rebuild the state that gave this image."""
         state = cls()
         accounts = state.accounts
+        accounts.begin_day(image.trade_day)
         for each in image.holders:
             holder = accounts.holder(each.holder)
             holder.set(each.version, each.classes, each.frozen)
@@ -174,6 +177,7 @@ class State:
                 account.held[asset] = held
             account.ids = {accepted.client_order_id: accepted for accepted in entry.ids}
             account.older_ids = {accepted.client_order_id: accepted for accepted in entry.older_ids}
+            account.lasting_ids = {each.client_order_id: each for each in entry.lasting_ids}
             account.kill(entry.killed)
             account.heartbeat_due_ns = state.set_timer(
                 TimerKind.HEARTBEAT, account.id, 0, entry.heartbeat_due_ns
@@ -186,7 +190,6 @@ class State:
         accounts.outstanding.update(image.outstanding)
         for movement in image.movements:
             accounts.movements[movement.command.reference] = movement
-        accounts.begin_day(image.trade_day)
         state.fills = image.fills
         return state
 
@@ -306,7 +309,13 @@ class State:
         assert list(self.timers) == expected, f"timers {self.timers}, expected {expected}"
 
 
-def _account_image(account: Account) -> AccountImage:
+def _account_image(account: Account, day: int) -> AccountImage:
+    account.roll_to(day)
+    lasting = {
+        name: accepted
+        for name, accepted in account.lasting_ids.items()
+        if accepted.order_id in account.orders
+    }
     return AccountImage(
         account=account.id,
         holder=account.holder.id,
@@ -317,6 +326,7 @@ def _account_image(account: Account) -> AccountImage:
         ),
         ids=_sorted_ids(account.ids),
         older_ids=_sorted_ids(account.older_ids),
+        lasting_ids=_sorted_ids(lasting),
         killed=account.killed,
         heartbeat_due_ns=account.heartbeat_due_ns,
     )
