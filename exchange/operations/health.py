@@ -70,8 +70,12 @@ FOLLOWERS = {
     "marketdata": "marketdata",
     "candles": "marketdata",
 }
-# Told alive by what they answer, not by a sign of life.
+# Told alive by what they answer, not by a sign of life; of the standby the leader answers.
 ANSWERING = ("engine", "web")
+SAID = {
+    "engine": "engine does not answer on its socket",
+    "standby": "no standby holds what is answered: should the leader die, the market stands still",
+}
 
 
 @dataclass
@@ -101,7 +105,8 @@ def report() -> Report:
         found.valkey = True
     except (redis.RedisError, OSError):
         found.positions.setdefault("marketdata", None)
-    expected = settings.HEALTH_PROCESSES or PROCESSES
+    standby = ("standby",) if settings.HEALTH_STANDBY else ()
+    expected = settings.HEALTH_PROCESSES or (*PROCESSES, *standby)
     processes = {name: _state(found, name) for name in expected}
     followers = {name: _follower(found, name) for name in FOLLOWERS}
     causes = [
@@ -234,6 +239,8 @@ def _age_s(time_ns: int) -> float:
 def _state(found: Found, name: str) -> State:
     if name == "engine":
         return "ok" if found.engine else "unavailable"
+    if name == "standby":
+        return "ok" if found.engine and found.engine.standby else "unavailable"
     return "ok" if name in ANSWERING or name in found.alive else "unavailable"
 
 
@@ -253,9 +260,9 @@ def _parts_judge(found: Found, processes: Mapping[str, State]) -> list[Cause]:
         causes.append(Cause("valkey", "Valkey does not answer; signs of life cannot be read"))
     for name, state in processes.items():
         # Without Valkey nobody can leave a sign: it is named itself, and nobody else.
-        if state == "unavailable" and (found.valkey or name == "engine"):
-            what = "does not answer on its socket" if name == "engine" else "shows no sign of life"
-            causes.append(Cause(f"process:{name}", f"{name} {what}"))
+        if state == "unavailable" and (found.valkey or name in SAID):
+            what = SAID.get(name, f"{name} shows no sign of life")
+            causes.append(Cause(f"process:{name}", what))
     return causes
 
 

@@ -4,6 +4,8 @@ import os
 
 # Names of the processes that must be alive; all of the table when the environment says nothing.
 HEALTH_PROCESSES = tuple(filter(None, os.environ.get("NEXUS_PROCESSES", "").split(","))) or None
+# Whether a standby must hold every batch, where the environment names no processes.
+HEALTH_STANDBY = bool(os.environ.get("NEXUS_STANDBY"))
 # How long something may wait before /health names it, in seconds.
 HEALTH_LAG_MAX_S = int(os.environ.get("NEXUS_HEALTH_LAG_MAX_S", "30"))
 HEALTH_SWEEP_MAX_S = int(os.environ.get("NEXUS_HEALTH_SWEEP_MAX_S", "60"))

@@ -49,6 +49,7 @@ def main() -> int:
             added.add_argument("--name", default=DEFAULT_NAME, help="the instance")
         if act is up:
             added.add_argument("--port", type=int, default=DEFAULT_PORT, help="of REST, if free")
+            added.add_argument("--standby", action="store_true", help="run a second engine")
         if act is command:
             added.add_argument("arguments", nargs=argparse.REMAINDER, metavar="COMMAND ...")
     chosen = parser.parse_args()
@@ -69,6 +70,7 @@ def up(chosen: argparse.Namespace) -> int:
         chosen.name,
         urls=outside_urls(),
         web_port=chosen.port,
+        standby=chosen.standby,
         say=lambda message: console.print(f"[yellow]{message}", soft_wrap=True),
         progress=_progress,
     ) as stack:

@@ -27,6 +27,7 @@ def base_environment(instance: Instance, urls: Mapping[str, str]) -> dict[str, s
         **{name: os.environ[name] for name in INHERITED if name in os.environ},
         **urls,
         "DJANGO_SETTINGS_MODULE": "exchange.settings",
+        "NEXUS_ENGINE_FEED": str(instance.engine_feed),
         "NEXUS_ENGINE_SOCKET": str(instance.engine_socket),
         "NEXUS_HOME": str(instance.root),
         "NEXUS_INSTANCE": instance.name,

@@ -98,6 +98,11 @@ class Instance:
         return socket_path(self.runtime / "engine.sock")
 
     @property
+    def engine_feed(self) -> Path:
+        """Where the leading engine feeds its standby."""
+        return socket_path(self.runtime / "feed.sock")
+
+    @property
     def pids(self) -> Path:
         return self.runtime / "pids"
 

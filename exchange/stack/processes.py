@@ -35,7 +35,8 @@ def module(name: str, *arguments: str) -> tuple[str, ...]:
 class Row:
     """One process of the project; `forked` ones are forked from one that has loaded for them.
 
-    Those in the `background` wait for the processor behind the few that a trader waits for.
+    Those in the `background` wait for the processor behind the few that a trader waits for. `node`
+    names an engine that is not the only one.
     """
 
     name: str
@@ -45,6 +46,7 @@ class Row:
     trusted_with: tuple[str, ...] = ()
     forked: bool = True
     background: bool = True
+    node: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -152,4 +154,14 @@ ROWS: tuple[Row, ...] = (
         forked=False,
         background=False,
     ),
+)
+# The second engine, for whoever asks for it: two cores are few for two of them. Either may lead.
+STANDBY = Row(
+    name="standby",
+    argv=module("matching", "run"),
+    level=1,
+    needs=("valkey",),
+    forked=False,
+    background=False,
+    node="standby",
 )

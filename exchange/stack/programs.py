@@ -12,13 +12,18 @@ from exchange.stack.folders import private_folder
 from exchange.stack.instance import REPOSITORY, Instance
 from exchange.stack.postgres import postgres_program
 from exchange.stack.process import Program
-from exchange.stack.processes import ROWS, STEPS, WEB_ADDRESS, Row, Step
+from exchange.stack.processes import ROWS, STANDBY, STEPS, WEB_ADDRESS, Row, Step
 from exchange.stack.readiness import engine_answers, web_answers
 from exchange.stack.valkey import valkey_program
 
 
-def rows_named(names: Iterable[str] | None) -> tuple[Row, ...]:
-    """Return the table's rows of these names, in the table's order. Raises StackError."""
+def rows_named(names: Iterable[str] | None, *, standby: bool = False) -> tuple[Row, ...]:
+    """Return the table's rows of these names, in the table's order. Raises StackError.
+
+    With `standby` the second engine is one of them.
+    """
+    if standby:
+        return (*rows_named(names), STANDBY)
     if names is None:
         return ROWS
     wanted = set(names)
@@ -74,6 +79,7 @@ def row_program(
             **trust_environment(instance, row.trusted_with),
             "NEXUS_PROCESS": row.name,
             "NEXUS_PROCESSES": ",".join(each.name for each in rows),
+            **({"NEXUS_NODE": row.node} if row.node else {}),
             **({"PROMETHEUS_MULTIPROC_DIR": str(instance.metrics)} if row.name == "web" else {}),
         },
         level=row.level,

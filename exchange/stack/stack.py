@@ -42,8 +42,9 @@ class Stack:
     `processes` are names of processes.ROWS (all by default); `parts` what must run besides what
     these need; `setup` the set-up steps (by default those whose parts run). `urls` name parts that
     run elsewhere, as DATABASE_URL, REDIS_URL and CHAIN_URL; the starting shell's own are read by
-    the command line alone. `process_env` adds variables to single processes. Without `durable` the
-    embedded parts skip fsync: then the death of the host may lose data, that of any process never.
+    the command line alone. `standby` adds a second engine; `process_env` adds variables to single
+    processes. Without `durable` the embedded parts skip fsync: then the death of the host may lose
+    data, that of any process never.
     """
 
     def __init__(
@@ -55,6 +56,7 @@ class Stack:
         setup: Iterable[str] | None = None,
         root: Path | None = None,
         urls: Mapping[str, str] | None = None,
+        standby: bool = False,
         process_env: Mapping[str, Mapping[str, str]] | None = None,
         durable: bool = True,
         web_port: int | None = None,
@@ -62,7 +64,7 @@ class Stack:
         progress: Callable[[str], AbstractContextManager[object]] = lambda text: nullcontext(),
     ) -> None:
         self.instance = Instance.named(name, root)
-        self._rows = rows_named(processes)
+        self._rows = rows_named(processes, standby=standby)
         self._in_use = {part for row in self._rows for part in row.needs} | set(parts)
         self._steps = steps_named(setup, self._in_use)
         self._outside = urls or {}

@@ -67,11 +67,11 @@ def heartbeat() -> Heartbeat | None:
 
 
 def process_alive() -> bool:
-    """Tell whether the process that NEXUS_PROCESS names is alive: the engine answers for itself.
+    """Tell whether the process that NEXUS_PROCESS names is alive.
 
-    Raises `LookupError` when the environment names none.
+    For both engines the one that leads answers. Raises `LookupError` when none is named.
     """
-    if os.environ.get("NEXUS_PROCESS") == "engine":
+    if os.environ.get("NEXUS_PROCESS") in ("engine", "standby"):
         try:
             return isinstance(engine().ask(GetStatus()), Status)
         except EngineUnavailable:

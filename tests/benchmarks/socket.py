@@ -33,19 +33,32 @@ CALL = 768
 
 
 def socket() -> Figures:
-    """Measure acknowledgements per second, from the first command sent to the last answer taken."""
+    """Measure acknowledgements per second, from the first command sent to the last answer taken.
+
+    Once alone and once with a standby, whose journal holds each batch before it is answered.
+    """
     found = medians(_round)
-    return {"socket_acks_per_s": round(found["socket_acks_per_s"])}
+    return {name: round(figure) for name, figure in found.items()}
 
 
 def _round(number: int) -> Figures:
+    return {
+        "socket_acks_per_s": _acks_per_s(with_standby=False),
+        "socket_standby_acks_per_s": _acks_per_s(with_standby=True),
+    }
+
+
+def _acks_per_s(*, with_standby: bool) -> int:
     host = EngineHost(SEGMENT_BYTES)
+    standby = host.twin("standby") if with_standby else None
     context = multiprocessing.get_context("fork")
     barrier = context.Barrier(CLIENTS + 1)
     try:
         host.valkey.start()
         host.start()
         host.client().send_many(market(2 * CLIENTS))
+        if standby is not None:
+            standby.stand_by()
         before = host.status().sequence
         clients = [
             context.Process(target=_load, args=(host, client, barrier)) for client in range(CLIENTS)
@@ -61,9 +74,12 @@ def _round(number: int) -> Figures:
             assert process.exitcode == 0, f"a client ended with {process.exitcode}"
         acks = host.status().sequence - before
         assert acks == CLIENTS * COMMANDS_PER_CLIENT, f"{acks} commands were sequenced"
+        assert host.status().standby is with_standby, "the standby was lost on the way"
     finally:
+        if standby is not None:
+            standby.end()
         host.close()
-    return {"socket_acks_per_s": round(acks / seconds)}
+    return round(acks / seconds)
 
 
 def _load(host: EngineHost, number: int, barrier: Barrier) -> None:

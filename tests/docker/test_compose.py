@@ -19,7 +19,7 @@ from django.core.management import get_commands
 from exchange.operations.health import PROCESSES
 from exchange.stack.chain import chain_program
 from exchange.stack.instance import BODIES, REPOSITORY, Instance
-from exchange.stack.processes import ROWS, STEPS, WEB_ADDRESS
+from exchange.stack.processes import ROWS, STANDBY, STEPS, WEB_ADDRESS
 
 DOCKER = REPOSITORY / "docker"
 COMPOSE: dict[str, Any] = yaml.safe_load((DOCKER / "compose.yaml").read_text())
@@ -32,10 +32,11 @@ OURS = {name: each for name, each in SERVICES.items() if each["image"] == "nexus
 def test_services_are_the_processes_of_the_table() -> None:
     assert set(SERVICES) == {*(row.name for row in ROWS), *PARTS, "set-up", "standby"}
     assert SERVICES["standby"]["profiles"] == ["standby"]
+    assert SERVICES["standby"]["environment"]["NEXUS_NODE"] == STANDBY.node
     assert set(PROCESSES) == {row.name for row in ROWS}
 
 
-@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
+@pytest.mark.parametrize("row", [*ROWS, STANDBY], ids=lambda row: row.name)
 def test_service_runs_what_the_table_says(row: Any) -> None:
     arguments = [each.replace(WEB_ADDRESS, "0.0.0.0:8000") for each in row.argv[1:]]
     service = SERVICES[row.name]

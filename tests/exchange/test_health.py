@@ -43,6 +43,18 @@ def test_node_that_is_silent_or_stands_still_is_named(
     assert named == ([] if detail is None else [detail])
 
 
+def test_missing_standby_is_named_where_one_is_expected(
+    engine_client: EngineClient, settings: Settings
+) -> None:
+    named = {cause.part for cause in report().causes}
+    assert "process:standby" not in named
+    settings.HEALTH_STANDBY = True
+    found = report()
+    assert found.processes["standby"] == "unavailable"
+    (cause,) = [cause for cause in found.causes if cause.part == "process:standby"]
+    assert "should the leader die, the market stands still" in cause.detail
+
+
 def test_nothing_is_said_of_the_chain_before_the_deployment(engine_client: EngineClient) -> None:
     found = report()
     assert found.chain is None

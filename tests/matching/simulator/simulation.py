@@ -117,7 +117,7 @@ class Simulation:
                 for each in self.nodes:
                     each.end("power cut", power=True)
             case "pause":
-                node.paused_until = self.world.now + lasting_s
+                node.paused_until = max(node.paused_until, self.world.now + lasting_s)
             case "strike":
                 site.strike_in[node.name] = random.randint(1, 40)
             case "part":
