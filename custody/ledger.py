@@ -2,6 +2,9 @@
 
 What lives here turns events into balanced entries and stores them with the follower's position
 in one transaction. What must not: the loop, and any posting that no event of the engine stands for.
+
+docs/custody.md lists the postings of each event. A partner's mirror account is an account. Outside
+is whatever is not in this engine: the world, an issuer who splits shares, another engine of ours.
 """
 
 import csv
@@ -14,7 +17,18 @@ from django.db import connection, transaction
 
 from custody import locks
 from custody.models import OUTSIDE, REVENUE, Entry, LedgerInstrument
-from matching.protocol.events import AnyEvent, Applied, Credited, Debited, Filled, InstrumentDefined
+from matching.protocol.events import (
+    AnyEvent,
+    Applied,
+    CashAllocated,
+    Converted,
+    Credited,
+    Debited,
+    Filled,
+    HoldingAdjusted,
+    InstrumentDefined,
+    Transferred,
+)
 from matching.protocol.faults import crash_point
 from matching.protocol.units import Side
 
@@ -74,17 +88,38 @@ def bookings_of(applied: Iterable[Applied], instruments: Instruments) -> Iterato
 
 
 def _described(event: AnyEvent, instruments: Instruments) -> tuple[str, str, Amounts] | None:
-    if isinstance(event, Filled):
-        amounts = fill_amounts(event, *instruments[event.instrument])
-        return Entry.Kind.FILL.value, f"fill:{event.fill_id}", amounts
-    if isinstance(event, Credited):
-        units, kind = event.amount_units, Entry.Kind.CREDIT.value
-    elif isinstance(event, Debited):
-        units, kind = -event.amount_units, Entry.Kind.DEBIT.value
-    else:
-        return None
-    amounts = {(event.account, event.asset): units, (OUTSIDE, event.asset): -units}
-    return kind, event.reference, amounts
+    match event:
+        case Filled():
+            amounts = fill_amounts(event, *instruments[event.instrument])
+            return Entry.Kind.FILL.value, f"fill:{event.fill_id}", amounts
+        case Transferred(source, target, asset, units, reference):
+            amounts = _moved((source, target, asset, units))
+            return Entry.Kind.TRANSFER.value, reference, amounts
+        case Converted(account, provider, sold, sold_units, bought, bought_units, reference):
+            amounts = _moved(
+                (account, provider, sold, sold_units), (provider, account, bought, bought_units)
+            )
+            return Entry.Kind.CONVERSION.value, reference, amounts
+        case Credited(account, asset, units, reference):
+            kind = Entry.Kind.CREDIT
+        case Debited(account, asset, amount_units, reference):
+            kind, units = Entry.Kind.DEBIT, -amount_units
+        case HoldingAdjusted(account, asset, units, _, reference):
+            kind = Entry.Kind.SPLIT
+        case CashAllocated(account, asset, amount_units, _, inward, reference):
+            kind, units = Entry.Kind.ALLOCATION, amount_units if inward else -amount_units
+        case _:
+            return None
+    return kind.value, reference, _moved((OUTSIDE, account, asset, units))
+
+
+def _moved(*moves: tuple[int, int, int, int]) -> Amounts:
+    """Return the amounts of moves (from, to, asset, units)."""
+    amounts: Amounts = {}
+    for source, target, asset, units in moves:
+        for account, change in ((source, -units), (target, units)):
+            amounts[account, asset] = amounts.get((account, asset), 0) + change
+    return amounts
 
 
 def fill_amounts(fill: Filled, base: int, quote: int) -> Amounts:

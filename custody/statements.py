@@ -21,8 +21,8 @@ MOVEMENTS_MAX = 100_000
 class Movement:
     """One posting of an account; `balance_units` is what the asset stands at after it.
 
-    `kind` is trade, deposit, withdrawal, its fee, its vat, or return (of a withdrawal that did not
-    go out, or that the bank rejected).
+    `kind` is trade, deposit, withdrawal, its fee, its vat, return (of a withdrawal that did not go
+    out, or that the bank rejected), transfer, conversion, split, or allocation.
     """
 
     id: int
@@ -112,6 +112,8 @@ def movement_kind(kind: str, reference: str) -> str:
     if kind == Entry.Kind.DEBIT:
         charge = reference.rpartition(":")[2]
         return charge if charge in selectors.CHARGES else "withdrawal"
+    if kind != Entry.Kind.CREDIT:
+        return kind
     return "return" if reference.startswith("withdrawal:") else "deposit"
 
 

@@ -75,10 +75,14 @@ class ChainSight(models.Model):
 
 
 class Obligation(models.Model):
-    """What one fill makes two accounts owe each other, in base units; append-only."""
+    """What one fill makes two accounts owe each other, in base units; append-only.
 
-    fill_id = models.BigIntegerField(primary_key=True)
-    sequence = models.BigIntegerField(db_index=True)
+    Fill and instrument are 0 for a movement between accounts (`netting.Obligation`).
+    """
+
+    pk = models.CompositePrimaryKey("sequence", "fill_id")
+    sequence = models.BigIntegerField()
+    fill_id = models.BigIntegerField()
     instrument = models.IntegerField()
     buyer = models.BigIntegerField()
     seller = models.BigIntegerField()
@@ -92,9 +96,15 @@ class Obligation(models.Model):
     class Meta:
         constraints = [
             models.CheckConstraint(
-                condition=Q(base_units__gt=0, quote_units__gt=0),
+                condition=Q(base_units__gt=0, quote_units__gt=0)
+                | Q(base_units__gt=0, quote_units=0, fill_id=0, instrument=0),
                 name="settlement_obligation_positive",
-            )
+            ),
+            models.UniqueConstraint(
+                fields=["fill_id"],
+                condition=Q(fill_id__gt=0),
+                name="settlement_obligation_fill_once",
+            ),
         ]
 
 
@@ -148,7 +158,7 @@ class Batch(models.Model):
         constraints = [
             models.CheckConstraint(
                 condition=Q(
-                    from_sequence__gte=1, to_sequence__gte=F("from_sequence"), fills__gte=1
+                    from_sequence__gte=1, to_sequence__gte=F("from_sequence"), fills__gte=0
                 ),
                 name="settlement_batch_range",
             ),

@@ -1,4 +1,4 @@
-"""Netting: what the fills of a sequence range make each account give and receive.
+"""Netting: what the fills and movements of a sequence range make each account give and receive.
 
 Pure functions over obligations; venue and clearing house run the same ones and must agree to the
 byte. What must not stand here: Django, the database, the network, keys.
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from struct import Struct
 from typing import NamedTuple
 
-from matching.protocol.events import Filled
+from matching.protocol.events import Converted, Filled, Transferred
 from matching.protocol.units import Side
 from settlement.chain import encoding
 
@@ -24,7 +24,11 @@ _leaf_words = Struct(">" + 9 * "24xQ").pack
 
 
 class Obligation(NamedTuple):
-    """What one fill makes buyer and seller owe, in base units; a negative fee is a rebate."""
+    """What one fill makes buyer and seller owe, in base units; a negative fee is a rebate.
+
+    A movement between accounts is one without fill and instrument, both 0: a conversion is a trade
+    with the provider, a transfer one in which the seller gets nothing.
+    """
 
     fill_id: int
     sequence: int
@@ -76,8 +80,28 @@ def obligation_of(sequence: int, fill: Filled, base_asset: int, quote_asset: int
     )
 
 
+def movement_obligation(sequence: int, moved: Transferred | Converted) -> Obligation:
+    """Return the obligation of units that moved between accounts without a fill."""
+    if isinstance(moved, Transferred):
+        buyer, seller, asset = moved.to_account, moved.from_account, moved.asset
+        return Obligation(0, sequence, 0, buyer, seller, asset, moved.amount_units, asset, 0, 0, 0)
+    return Obligation(
+        fill_id=0,
+        sequence=sequence,
+        instrument=0,
+        buyer=moved.account,
+        seller=moved.provider,
+        base_asset=moved.bought_asset,
+        base_units=moved.bought_units,
+        quote_asset=moved.sold_asset,
+        quote_units=moved.sold_units,
+        buyer_fee_units=0,
+        seller_fee_units=0,
+    )
+
+
 def fill_leaf(obligation: Obligation) -> bytes:
-    """Return the Merkle leaf of a fill: its eleven fields in their order, ABI-encoded.
+    """Return the Merkle leaf of a fill or movement: its eleven fields in order, ABI-encoded.
 
     The first nine are uint64, the two fees int256.
     """
@@ -124,10 +148,10 @@ def batch_compose(
 ) -> ComposedBatch:
     """Return the batch of all obligations of a range; `tokens` by asset, `accounts` by number.
 
-    Raises ValueError when an obligation lies outside the range, one is missing between two (fill
-    numbers have no gaps), there is none, or an asset or account has no address.
+    Raises ValueError when an obligation lies outside the range, a fill is missing between two (fill
+    numbers have no gaps), there is none at all, or an asset or account has no address.
     """
-    ordered = sorted(obligations, key=lambda due: due.fill_id)
+    ordered = sorted(obligations, key=lambda due: (due.sequence, due.fill_id))
     if not ordered:
         raise ValueError(f"no fill in {from_sequence}..{to_sequence}: nothing to settle")
     for due in ordered:
@@ -135,9 +159,11 @@ def batch_compose(
             raise ValueError(
                 f"fill {due.fill_id} at {due.sequence} is outside {from_sequence}..{to_sequence}"
             )
-    first, last = ordered[0].fill_id, ordered[-1].fill_id
-    if [due.fill_id for due in ordered] != list(range(first, last + 1)):
-        raise ValueError(f"fills {first}..{last} are not there once each: {len(ordered)} given")
+    fills = [due.fill_id for due in ordered if due.fill_id]
+    if fills and fills != list(range(fills[0], fills[-1] + 1)):
+        raise ValueError(
+            f"fills {fills[0]}..{fills[-1]} are not there once each: {len(fills)} given"
+        )
     positions = net(ordered)
     chunks = encoding.chunks_encode(
         _deltas(positions, tokens, accounts),
@@ -150,7 +176,7 @@ def batch_compose(
         fills_root=encoding.fills_root([fill_leaf(due) for due in ordered]),
         chunks_hash=encoding.chunks_hash(chunks),
     )
-    return ComposedBatch(terms, len(ordered), positions, tuple(chunks))
+    return ComposedBatch(terms, len(fills), positions, tuple(chunks))
 
 
 def _deltas(

@@ -1,4 +1,4 @@
-"""The clearing house's follower: from the engine's fills to obligations, exactly once.
+"""The clearing house's follower: from fills and movements to obligations, exactly once.
 
 Nothing is netted or sent here. The position moves in the transaction that writes the rows.
 """
@@ -9,7 +9,13 @@ from django.db import connection, transaction
 
 from matching.client import engine_address, follow
 from matching.protocol.codec import StreamEntry
-from matching.protocol.events import Applied, Filled, InstrumentDefined
+from matching.protocol.events import (
+    Applied,
+    Converted,
+    Filled,
+    InstrumentDefined,
+    Transferred,
+)
 from matching.protocol.faults import crash_point
 from settlement import locks, netting, selectors
 from settlement.models import InstrumentTerms, Obligation
@@ -73,11 +79,13 @@ def _copy(dues: Iterable[netting.Obligation]) -> None:
 
 
 def obligations_read(applied: Iterable[Applied], assets: Assets) -> Iterable[netting.Obligation]:
-    """Yield the obligations of fills; `assets` are base and quote by instrument."""
+    """Yield the obligations of fills and movements; `assets` are base and quote by instrument."""
     for one in applied:
         for event in one.events:
             if isinstance(event, Filled):
                 yield netting.obligation_of(one.sequence, event, *assets[event.instrument])
+            elif isinstance(event, Transferred | Converted):
+                yield netting.movement_obligation(one.sequence, event)
 
 
 def definitions_read(applied: Iterable[Applied]) -> Assets:

@@ -24,7 +24,7 @@ def ledger_parting(account: int, asset: int, upto_sequence: int) -> int:
     The cut itself when they agree: then the engine's memory left its own journal.
     """
     posted: dict[int, int] = defaultdict(int)
-    for sequence, _, units in custody_selectors.ledger_postings(
+    for sequence, _, units, _ in custody_selectors.ledger_postings(
         account=account, asset=asset, upto_sequence=upto_sequence
     ):
         posted[sequence] += units
@@ -69,10 +69,10 @@ def chain_parting(account: int, asset: int, upto_sequence: int) -> int:
     A credit that no mint on chain stands behind names itself; otherwise it is the first sequence
     after the newest settled batch in whose block the two still agreed.
     """
-    for sequence, reference, _ in custody_selectors.ledger_postings(
+    for sequence, reference, _, netted in custody_selectors.ledger_postings(
         account=account, asset=asset, upto_sequence=upto_sequence
     ):
-        if reference.startswith("fill:") or _withdrawn(reference):
+        if netted or _withdrawn(reference):
             continue
         if _carried(reference, "finalized"):
             continue
@@ -108,10 +108,10 @@ def _batches_back() -> list[tuple[Batch, int]]:
 def _expected_at(account: int, asset: int, settled: int, block: int) -> int:
     """Return the units an account should have on chain in the block of a batch's settlement."""
     units = 0
-    for sequence, reference, moved in custody_selectors.ledger_postings(
+    for sequence, reference, moved, netted in custody_selectors.ledger_postings(
         account=account, asset=asset
     ):
-        if reference.startswith("fill:"):
+        if netted:
             units += moved if sequence <= settled else 0
         elif _carried(reference, block):
             units += moved

@@ -33,7 +33,8 @@ _OBLIGATIONS_SQL = (
         f"{name}::bigint" if name.endswith("_units") else name
         for name in netting.Obligation._fields
     )
-    + f" FROM {Obligation._meta.db_table} WHERE sequence BETWEEN %s AND %s ORDER BY fill_id"
+    + f" FROM {Obligation._meta.db_table} WHERE sequence BETWEEN %s AND %s"
+    + " ORDER BY sequence, fill_id"
 )
 # States in which no debit has been paid out yet.
 UNWINDABLE = (
@@ -96,7 +97,7 @@ def obligations_position() -> int:
 
 
 def obligations_between(from_sequence: int, to_sequence: int) -> list[netting.Obligation]:
-    """Return the obligations of a range of engine sequences, both ends included, by fill."""
+    """Return the obligations of a range of engine sequences, both ends included, in order."""
     with connection.cursor() as cursor:
         cursor.execute(_OBLIGATIONS_SQL, [from_sequence, to_sequence])
         return list(map(netting.Obligation._make, cursor.fetchall()))

@@ -1234,8 +1234,16 @@ class Migration(migrations.Migration):
                 (
                     "kind",
                     models.CharField(
-                        choices=[("fill", "Fill"), ("credit", "Credit"), ("debit", "Debit")],
-                        max_length=8,
+                        choices=[
+                            ("fill", "Fill"),
+                            ("credit", "Credit"),
+                            ("debit", "Debit"),
+                            ("transfer", "Transfer"),
+                            ("conversion", "Conversion"),
+                            ("split", "Split"),
+                            ("allocation", "Allocation"),
+                        ],
+                        max_length=10,
                     ),
                 ),
                 ("reference", models.CharField(max_length=96)),

@@ -15,10 +15,14 @@ class Entry(models.Model):
         FILL = "fill"
         CREDIT = "credit"
         DEBIT = "debit"
+        TRANSFER = "transfer"
+        CONVERSION = "conversion"
+        SPLIT = "split"
+        ALLOCATION = "allocation"
 
     sequence = models.BigIntegerField()
     index = models.PositiveIntegerField()
-    kind = models.CharField(max_length=8, choices=Kind.choices)
+    kind = models.CharField(max_length=10, choices=Kind.choices)
     reference = models.CharField(max_length=96)
     time = models.DateTimeField()
 

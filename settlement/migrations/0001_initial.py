@@ -94,7 +94,7 @@ class Migration(migrations.Migration):
                 "constraints": [
                     models.CheckConstraint(
                         condition=models.Q(
-                            ("fills__gte", 1),
+                            ("fills__gte", 0),
                             ("from_sequence__gte", 1),
                             ("to_sequence__gte", models.F("from_sequence")),
                         ),
@@ -163,8 +163,19 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name="Obligation",
             fields=[
-                ("fill_id", models.BigIntegerField(primary_key=True, serialize=False)),
-                ("sequence", models.BigIntegerField(db_index=True)),
+                (
+                    "pk",
+                    models.CompositePrimaryKey(
+                        "sequence",
+                        "fill_id",
+                        blank=True,
+                        editable=False,
+                        primary_key=True,
+                        serialize=False,
+                    ),
+                ),
+                ("sequence", models.BigIntegerField()),
+                ("fill_id", models.BigIntegerField()),
                 ("instrument", models.IntegerField()),
                 ("buyer", models.BigIntegerField()),
                 ("seller", models.BigIntegerField()),
@@ -178,9 +189,23 @@ class Migration(migrations.Migration):
             options={
                 "constraints": [
                     models.CheckConstraint(
-                        condition=models.Q(("base_units__gt", 0), ("quote_units__gt", 0)),
+                        condition=models.Q(
+                            models.Q(("base_units__gt", 0), ("quote_units__gt", 0)),
+                            models.Q(
+                                ("base_units__gt", 0),
+                                ("fill_id", 0),
+                                ("instrument", 0),
+                                ("quote_units", 0),
+                            ),
+                            _connector="OR",
+                        ),
                         name="settlement_obligation_positive",
-                    )
+                    ),
+                    models.UniqueConstraint(
+                        condition=models.Q(("fill_id__gt", 0)),
+                        fields=("fill_id",),
+                        name="settlement_obligation_fill_once",
+                    ),
                 ],
             },
         ),

@@ -17,10 +17,14 @@ from matching.protocol.events import (
     AccountOpened,
     AnyEvent,
     Applied,
+    CashAllocated,
+    Converted,
     Credited,
     Debited,
     Filled,
+    HoldingAdjusted,
     InstrumentDefined,
+    Transferred,
 )
 from matching.protocol.units import UNITS_MAX, AccountKind, Side
 
@@ -79,6 +83,40 @@ def test_fill_moves_base_quote_and_fees_when_the_taker_sells() -> None:
     }
 
 
+@pytest.mark.parametrize(
+    ("event", "kind", "amounts"),
+    [
+        (
+            Transferred(1000, 1001, XAU, 5, "t"),
+            "transfer",
+            {(1000, XAU): -5, (1001, XAU): 5},
+        ),
+        (
+            Converted(1000, 1001, KRW, 7, XAU, 5, "c"),
+            "conversion",
+            {(1000, KRW): -7, (1001, KRW): 7, (1001, XAU): -5, (1000, XAU): 5},
+        ),
+        (HoldingAdjusted(1000, XAU, 5, 0, "s"), "split", {(1000, XAU): 5, (OUTSIDE, XAU): -5}),
+        (HoldingAdjusted(1000, XAU, -5, 1, "s"), "split", {(1000, XAU): -5, (OUTSIDE, XAU): 5}),
+        (
+            CashAllocated(1000, KRW, 5, 2, False, "a"),
+            "allocation",
+            {(1000, KRW): -5, (OUTSIDE, KRW): 5},
+        ),
+        (
+            CashAllocated(1000, KRW, 5, 2, True, "a"),
+            "allocation",
+            {(1000, KRW): 5, (OUTSIDE, KRW): -5},
+        ),
+    ],
+)
+def test_movement_is_posted_where_it_went(
+    event: AnyEvent, kind: str, amounts: dict[tuple[int, int], int]
+) -> None:
+    (booking,) = bookings_of([_applied(1, event)], {})
+    assert (booking.kind, booking.amounts) == (kind, amounts)
+
+
 UNITS = st.integers(1, 2**40)
 FEES = st.integers(0, 2**20)
 
@@ -122,22 +160,23 @@ STORY = [
     _applied(4, Credited(1001, KRW, 50_000, "mint:2")),
     _applied(5, _fill(), _fill(fill_id=2)),
     _applied(6, Debited(1000, KRW, 2, "withdrawal:1")),
+    _applied(7, Transferred(1001, 1000, KRW, 6, "gift:1")),
 ]
 BALANCES = {
     (OUTSIDE, XAU): -500,
     (OUTSIDE, KRW): -49_998,
     (1000, XAU): 460,
     (1001, XAU): 40,
-    (1000, KRW): 20_002,
-    (1001, KRW): 29_986,
+    (1000, KRW): 20_008,
+    (1001, KRW): 29_980,
     (REVENUE, KRW): 10,
 }
 
 
 @pytest.mark.django_db
 def test_events_are_posted_with_their_position(members: None) -> None:
-    assert ledger_apply(STORY) == 6
-    assert selectors.ledger_position() == 6
+    assert ledger_apply(STORY) == 7
+    assert selectors.ledger_position() == 7
     assert selectors.ledger_balances() == BALANCES
     assert selectors.ledger_balances(upto_sequence=4) == {
         (OUTSIDE, XAU): -500,
@@ -152,12 +191,13 @@ def test_events_are_posted_with_their_position(members: None) -> None:
         (5, 0, "fill", "fill:1"),
         (5, 1, "fill", "fill:2"),
         (6, 0, "debit", "withdrawal:1"),
+        (7, 0, "transfer", "gift:1"),
     ]
     assert (entries[0].time - EPOCH).total_seconds() == 1_700_000_000.123456
     assert list(selectors.ledger_postings(account=1000, asset=XAU)) == [
-        (3, "mint:1", 500),
-        (5, "fill:1", -20),
-        (5, "fill:2", -20),
+        (3, "mint:1", 500, False),
+        (5, "fill:1", -20, True),
+        (5, "fill:2", -20, True),
     ]
     after = selectors.ledger_postings(account=1000, asset=XAU, after_sequence=3, upto_sequence=4)
     assert list(after) == []
@@ -170,7 +210,7 @@ def test_repeated_delivery_changes_nothing(members: None, cut: int) -> None:
     ledger_apply(STORY)
     ledger_apply(STORY[cut:])
     assert selectors.ledger_balances() == BALANCES
-    assert Entry.objects.count() == 5
+    assert Entry.objects.count() == 6
 
 
 @pytest.mark.django_db

@@ -8,7 +8,7 @@ from eth_utils.crypto import keccak
 from hypothesis import given
 from hypothesis import strategies as st
 
-from matching.protocol.events import Filled
+from matching.protocol.events import Converted, Filled, Transferred
 from matching.protocol.units import Side
 from settlement import netting
 from settlement.chain import encoding
@@ -69,6 +69,24 @@ def test_fees_follow_their_side_when_the_taker_buys_or_sells(
 ) -> None:
     due = netting.obligation_of(42, filled(taker_side), XAU, KRW)
     assert due == Obligation(7, 42, 1, buyer, seller, XAU, 20, KRW, 1_000, *fees)
+
+
+def test_movement_is_netted_as_what_it_moves() -> None:
+    moved = netting.movement_obligation(12, Transferred(ALICE, BOB, XAU, 7, "t"))
+    assert netting.net([moved]) == {(ALICE, XAU): -7, (BOB, XAU): 7}
+    changed = netting.movement_obligation(13, Converted(ALICE, BOB, KRW, 900, XAU, 3, "c"))
+    assert netting.net([changed]) == {
+        (ALICE, KRW): -900,
+        (BOB, KRW): 900,
+        (ALICE, XAU): 3,
+        (BOB, XAU): -3,
+    }
+    both = [moved, changed, obligation(5, ALICE, BOB)]
+    composed = compose(both)
+    assert (composed.fills, composed.positions) == (1, netting.net(both))
+    assert compose([moved]).fills == 0
+    leaves = [netting.fill_leaf(due) for due in sorted(both, key=lambda due: due.sequence)]
+    assert composed.terms.fills_root == encoding.fills_root(leaves)
 
 
 def test_leaf_is_the_double_hash_of_eleven_words_when_a_fee_is_a_rebate() -> None:
