@@ -16,13 +16,14 @@ from django.db import InterfaceError, OperationalError, connection
 from exchange.api.times import now_ns
 from exchange.marketdata import archive, store
 from exchange.marketdata.books import Books
+from exchange.marketdata.calls import Calls
 from exchange.marketdata.candles import Candles
-from exchange.marketdata.tickers import MINUTE_NS, Trade, Window
+from exchange.marketdata.tickers import MINUTE_NS, PRICING, Trade, Window
 from matching.client import EngineAddress, engine, follow
 from matching.protocol.codec import StreamEntry
 from matching.protocol.events import Filled
 from matching.protocol.queries import GetInstruments, GetOpenOrders, Instruments, OpenOrders
-from matching.protocol.units import Side
+from matching.protocol.units import FillKind, Side
 
 FOLLOWER = "marketdata"
 ARCHIVE_EVERY_S = 0.25
@@ -84,7 +85,7 @@ class CandleHistory:
         for applied in entry.applied:
             if applied.sequence > self._taken:
                 for event in applied.events:
-                    if isinstance(event, Filled):
+                    if isinstance(event, Filled) and event.kind in PRICING:
                         self._candles.add(event, applied.time_ns)
         self._taken = max(self._taken, entry.last_sequence)
 
@@ -118,6 +119,7 @@ class MarketData:
         for instrument in known:
             ticker = store.ticker_read(instrument)
             self._windows[instrument] = Window(store.bars_read(instrument), ticker.last)
+        self._calls = Calls({number: store.call_read(number) for number in known})
         self._position = self._taken = position
         self._minute = 0
         self._update = store.Update()
@@ -132,9 +134,13 @@ class MarketData:
             for event in applied.events:
                 if isinstance(event, Filled):
                     self._trade(event, applied.time_ns)
+                else:
+                    self._calls.take(event, applied.time_ns)
         self._taken = max(self._taken, entry.last_sequence)
 
     def _trade(self, fill: Filled, time_ns: int) -> None:
+        if fill.kind == FillKind.EXTERNAL:
+            return
         instrument = fill.instrument
         trade = Trade(
             fill.fill_id,
@@ -143,8 +149,11 @@ class MarketData:
             fill.quantity_lots,
             fill.quote_units,
             fill.taker_side,
+            fill.kind,
         )
         self._update.trades.setdefault(instrument, []).append(trade)
+        if fill.kind not in PRICING:
+            return
         bar = self._windows[instrument].add(fill, time_ns)
         self._update.bars.setdefault(instrument, {})[bar.minute] = bar
         self._traded.add(instrument)
@@ -163,6 +172,8 @@ class MarketData:
                 self.books.levels(instrument, Side.BUY, store.DEPTH_MAX),
                 self.books.levels(instrument, Side.SELL, store.DEPTH_MAX),
             )
+        for instrument in self._calls.changed:
+            update.calls[instrument] = self._calls.known[instrument]
         for instrument in self._traded:
             update.tickers[instrument] = self._windows[instrument].ticker()
         for instrument, trades in update.trades.items():
@@ -171,6 +182,7 @@ class MarketData:
         self._position = self._taken
         self._update = store.Update()
         self.books.dirty.clear()
+        self._calls.changed.clear()
         self._traded.clear()
 
     def _windows_move(self, time_ns: int) -> None:

@@ -10,6 +10,7 @@ import msgspec
 
 from exchange.api.valkey import key, valkey
 from exchange.marketdata.books import Level
+from exchange.marketdata.calls import NO_CALL, Call
 from exchange.marketdata.tickers import Bar, Ticker, Trade
 
 DEPTH_MAX = 200
@@ -35,6 +36,7 @@ _book_decode: Callable[[Any], StoredBook] = msgspec.msgpack.Decoder(StoredBook).
 _trade_decode: Callable[[Any], Trade] = msgspec.msgpack.Decoder(Trade).decode
 _bar_decode: Callable[[Any], Bar] = msgspec.msgpack.Decoder(Bar).decode
 _ticker_decode: Callable[[Any], Ticker] = msgspec.msgpack.Decoder(Ticker).decode
+_call_decode: Callable[[Any], Call] = msgspec.msgpack.Decoder(Call).decode
 
 
 class Update(msgspec.Struct):
@@ -45,6 +47,7 @@ class Update(msgspec.Struct):
     bars: dict[int, dict[int, Bar]] = {}
     bars_gone: dict[int, list[int]] = {}
     tickers: dict[int, Ticker] = {}
+    calls: dict[int, Call] = {}
 
 
 def position_read() -> int | None:
@@ -80,6 +83,8 @@ def write(update: Update, *, before: int, after: int) -> None:
         pipeline.hdel(_key("bars", instrument), *map(str, minutes))
     for instrument, ticker in update.tickers.items():
         pipeline.set(_key("ticker", instrument), _encode(ticker))
+    for instrument, call in update.calls.items():
+        pipeline.set(_key("call", instrument), _encode(call))
     pipeline.set(key("marketdata", "position"), after)
     found = pipeline.execute()[0]
     if found is None or int(found) != before:
@@ -118,6 +123,12 @@ def ticker_read(instrument: int) -> Ticker:
     """Return an instrument's figures of the last 24 hours."""
     found = valkey().get(_key("ticker", instrument))
     return _ticker_decode(found) if found else NO_TICKER
+
+
+def call_read(instrument: int) -> Call:
+    """Return an instrument's phase and what is known of its auctions."""
+    found = valkey().get(_key("call", instrument))
+    return _call_decode(found) if found else NO_CALL
 
 
 def tickers_read(instruments: Sequence[int]) -> list[tuple[Ticker, StoredBook]]:

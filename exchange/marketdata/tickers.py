@@ -6,13 +6,16 @@ A minute is one bar; the window moves by whole minutes.
 import msgspec
 
 from matching.protocol.events import Filled
+from matching.protocol.units import FillKind
 
+# What was made elsewhere, or undoes an error, says nothing about the price here.
+PRICING = frozenset({FillKind.CONTINUOUS, FillKind.AUCTION, FillKind.MIDPOINT})
 MINUTE_NS = 60 * 10**9
 WINDOW_MINUTES = 24 * 60
 
 
 class Trade(msgspec.Struct, frozen=True, array_like=True):
-    """A public trade; `taker_side` as in `matching.protocol.units.Side`."""
+    """A public trade; `taker_side` and `kind` as in `matching.protocol.units`."""
 
     fill_id: int
     time_ns: int
@@ -20,6 +23,7 @@ class Trade(msgspec.Struct, frozen=True, array_like=True):
     quantity_lots: int
     quote_units: int
     taker_side: int
+    kind: int
 
 
 class Bar(msgspec.Struct, array_like=True):

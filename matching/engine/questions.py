@@ -122,6 +122,7 @@ def _open_order(book: Book, order: Order) -> OpenOrder:
         kind,
         book.stops.stop_price_ticks(order) if place is Place.STOP else 0,
         order.pair,
+        order.display_lots,
     )
 
 

@@ -116,7 +116,7 @@ class OpenOrder(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
     `visible_lots` of it stand in the public book: less than all of an iceberg, none of a midpoint
     order, of one that waits, or of one at any price. `stop_price_ticks` is 0 unless it waits for
-    that.
+    that; `display_lots` is what an iceberg shows at a time.
     """
 
     order_id: int
@@ -130,6 +130,7 @@ class OpenOrder(msgspec.Struct, frozen=True, array_like=True, gc=False):
     kind: OrderKind = OrderKind.LIMIT
     stop_price_ticks: int = 0
     pair_order_id: int = 0
+    display_lots: int = 0
 
 
 class OpenOrders(Reply, frozen=True, tag=204):

@@ -12,6 +12,7 @@ from matching.protocol.commands import (
     Credit,
     DefineInstrument,
     OpenAccount,
+    OrderTerms,
     PlaceOrder,
     Sequenced,
     SetEligibility,
@@ -28,6 +29,7 @@ from matching.protocol.units import (
 )
 
 ACCOUNTS = range(1000, 1008)
+CONTINUOUS = (Phase.CONTINUOUS, Phase.CONTINUOUS_24H)
 START_NS = 1_790_000_000_000_000_000
 STEP_NS = 1_000_000
 
@@ -42,7 +44,20 @@ class Flow:
         self._orders: list[tuple[int, int]] = []
         for instrument, (base, quote_units) in {1: (2, 1_000), 2: (3, 10_000)}.items():
             self.send(
-                DefineInstrument(instrument, base, 1, 10, quote_units, 1, 500, 0, 0, -100, 300)
+                DefineInstrument(
+                    instrument,
+                    base,
+                    1,
+                    10,
+                    quote_units,
+                    1,
+                    500,
+                    maker_fee_ppm=-100,
+                    taker_fee_ppm=300,
+                    base_price_ticks=100,
+                    dynamic_ppm=80_000,
+                    volatility_auction_ns=50 * STEP_NS,
+                )
             )
         self.send(OpenAccount(2, 2, AccountKind.REVENUE))
         for account in ACCOUNTS:
@@ -65,6 +80,7 @@ class Flow:
         draw = self._random
         for number in range(count):
             account, kind = draw.choice(ACCOUNTS), draw.random()
+            self._phase_move()
             if kind < 0.8 or not self._orders:
                 applied = self.send(self._order(account, number))
                 first = applied.events[0]
@@ -80,7 +96,58 @@ class Flow:
                 self.send(CancelAll(account, draw.choice((0, 1, 2))))
         return self
 
+    def _phase_move(self) -> None:
+        """Now and then leave continuous trading, and soon come back to it."""
+        draw = self._random
+        if draw.random() < 0.01:
+            self.send(SetPhase(draw.choice((1, 2)), draw.choice(list(Phase))))
+        elif draw.random() < 0.05:
+            self.send(SetPhase(draw.choice((1, 2)), draw.choice(CONTINUOUS)))
+
     def _order(self, account: int, number: int) -> PlaceOrder:
+        return (
+            self._special(account, number)
+            if self._random.random() < 0.3
+            else self._plain(account, number)
+        )
+
+    def _special(self, account: int, number: int) -> PlaceOrder:
+        """Draw an order of any kind; many are refused."""
+        draw = self._random
+        kind, force = draw.choice(list(OrderKind)), draw.choice(list(TimeInForce))
+        if draw.random() < 0.7:
+            force = TimeInForce.DAY if kind is OrderKind.CONDITIONAL_LIMIT else TimeInForce.GTC
+        limited = kind in (
+            OrderKind.LIMIT,
+            OrderKind.STOP_LIMIT,
+            OrderKind.CONDITIONAL_LIMIT,
+            OrderKind.MIDPOINT,
+        )
+        lots = draw.randint(1, 40)
+        iceberg = kind is OrderKind.LIMIT and draw.random() < 0.7
+        terms = OrderTerms(
+            stop_price_ticks=draw.randint(95, 105)
+            if kind in (OrderKind.STOP, OrderKind.STOP_LIMIT)
+            else 0,
+            trail_ticks=draw.randint(1, 5) if kind is OrderKind.TRAILING_STOP else 0,
+            display_lots=draw.randint(1, lots) if iceberg else 0,
+            expires_at_ns=START_NS + 10**15 if force is TimeInForce.GTD else 0,
+            tag=draw.choice(("", "a")),
+        )
+        return PlaceOrder(
+            account=account,
+            client_order_id=f"special-{self.engine.sequence}-{number}",
+            instrument=draw.choice((1, 2)),
+            side=draw.choice(list(Side)),
+            kind=kind,
+            time_in_force=force,
+            price_ticks=draw.randint(90, 110) if limited else 0,
+            quantity_lots=lots,
+            self_trade_prevention=draw.choice(list(SelfTradePrevention)),
+            terms=None if terms == OrderTerms() else terms,
+        )
+
+    def _plain(self, account: int, number: int) -> PlaceOrder:
         draw = self._random
         market = draw.random() < 0.05
         return PlaceOrder(

@@ -14,9 +14,11 @@ from tests.exchange.flows import Flow
 def test_levels_are_the_engines_after_every_command(seed: int) -> None:
     flow = Flow(seed)
     books = Books((), flow.engine.sequence)
-    for _ in range(400):
+    for _ in range(1_000):
+        before = len(flow.applied)
         flow.run(1)
-        books.apply(flow.applied[-1])
+        for applied in flow.applied[before:]:
+            books.apply(applied)
         for instrument in (1, 2):
             reply = flow.engine.answer(GetBook(instrument))
             assert isinstance(reply, Book)

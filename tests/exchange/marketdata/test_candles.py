@@ -12,10 +12,13 @@ import pytest
 from redis import Redis
 
 from exchange.marketdata.candles import INTERVALS_S, CandleRecord, Candles, candle_begin
+from exchange.marketdata.follower import CandleHistory
+from matching.protocol.codec import StreamEntry
 from matching.protocol.commands import CancelAll, Credit
-from matching.protocol.events import Filled
+from matching.protocol.events import Applied, Filled
+from matching.protocol.units import FillKind, Side
 from tests.exchange.conftest import Trader, Venue
-from tests.exchange.flows import Flow
+from tests.exchange.flows import START_NS, Flow
 from tests.waiting import wait_until
 
 SEOUL = ZoneInfo("Asia/Seoul")
@@ -97,9 +100,23 @@ def test_candles_are_those_of_all_fills_wherever_one_begins_again(seed: int) -> 
             assert found == recomputed(made, interval_s)
 
 
+@pytest.mark.django_db
+def test_fill_that_makes_no_price_makes_no_candle() -> None:
+    history = CandleHistory()
+    for sequence, kind in enumerate(FillKind, 1):
+        fill = Filled(sequence, 1, 10 * sequence, 2, 2, 20, Side.BUY, 0, 0, 3, 4, 0, 0, 0, 0, kind)
+        applied = Applied(sequence, START_NS, (fill,))
+        history.take(StreamEntry(sequence - 1, (applied,)))
+    (minute,) = [each for each in history._candles.changed.values() if each.interval_s == 60]
+    assert (minute.trades, minute.open_ticks, minute.high_ticks, minute.volume_lots) == (
+        *(3, 10, 30),
+        6,
+    )
+
+
 def test_candles_are_those_of_all_fills_after_deaths_and_a_lost_store(venue: Venue) -> None:
     market = venue.send("GET", "/v1/markets/XPT-KRW").json
-    low = int(market["price_low"])
+    low = int(market["base_price"])
     maker, taker = (venue.trader().fund(krw=100_000_000) for _ in range(2))
     venue.engine.send(Credit(maker.account, PLATINUM, 10**9, f"test:{uuid4().hex}"))
 

@@ -56,10 +56,40 @@ def test_markets_say_how_to_order(venue: Venue) -> None:
             "price_high": "110000",
             "maker_fee_ppm": 100,
             "taker_fee_ppm": 300,
+            "fee_tiers": [
+                {"tier": 1, "volume": "1000000000", "maker_fee_ppm": 80, "taker_fee_ppm": 250},
+                {"tier": 2, "volume": "10000000000", "maker_fee_ppm": 40, "taker_fee_ppm": 200},
+                {"tier": 3, "volume": "100000000000", "maker_fee_ppm": -20, "taker_fee_ppm": 150},
+            ],
+            "value_max": "2000000000.0000",
+            "collar_ppm": 100_000,
+            "dynamic_ppm": 60_000,
+            "closing_dynamic_ppm": 0,
+            "static_ppm": 0,
+            "volatility_auction_s": 120,
+            "random_end_s": 30,
+            "allocation": "price_time",
             "calendar": "24h",
-            "phase": "continuous",
+            "phase": "continuous_24h",
+            "phase_ends_at": None,
         }
     )
+
+
+def test_segments_tell_their_index_and_breaker(venue: Venue) -> None:
+    metals, securities = get(venue, "/v1/segments")["segments"]
+    assert (metals["name"], len(metals["markets"]), metals["stages"]) == ("metals", 7, [])
+    assert securities["markets"] == [
+        {"symbol": "GDC-KRW", "weight": 1},
+        {"symbol": "CTB-KRW", "weight": 5},
+    ]
+    # 71,500 KRW and 1,000 steps of 5 KRW; nobody has begun a day here.
+    assert (securities["index"], securities["base_index"], securities["stage"]) == (
+        *("76500", None),
+        0,
+    )
+    assert [stage["fall_ppm"] for stage in securities["stages"]] == [80_000, 150_000, 200_000]
+    assert (securities["hold_s"], securities["quiet_s"]) == (60, 2_400)
 
 
 def test_book_and_trades_and_ticker_follow_the_engine(
@@ -152,9 +182,10 @@ def test_status_gives_the_engines_own_phases(venue: Venue) -> None:
         status = get(venue, "/v1/status")
         assert status["engine"] == "ok" and int(status["sequence"]) > 0
         phases = {market["symbol"]: market["phase"] for market in status["markets"]}
-        assert (phases["XAU-KRW"], phases["XAG-KRW"]) == ("continuous", "halted")
+        assert (phases["XAU-KRW"], phases["XAG-KRW"]) == ("continuous_24h", "halted")
+        assert not any(market["stopped"] for market in status["markets"])
     finally:
-        venue.engine.send(SetPhase(2, Phase.CONTINUOUS))
+        venue.engine.send(SetPhase(2, Phase.CONTINUOUS_24H))
 
 
 def test_time_is_the_servers(venue: Venue) -> None:
