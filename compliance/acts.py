@@ -61,6 +61,11 @@ KINDS: Mapping[str, Mapping[str, tuple[type, tuple[int, int]]]] = {
         "instrument": (int, _ASSET),
         "phase": (int, (min(Phase), max(Phase))),
     },
+    "venue.set_kill_switch": {
+        "account": (int, (0, _ACCOUNT[1])),
+        "instrument": (int, (0, _ASSET[1])),
+        "engaged": (bool, (False, True)),
+    },
     "clearing.unwind": {"batch_id": (int, (1, 2**63 - 1))},
     "clearing.substitute": {
         "batch_id": (int, (1, 2**63 - 1)),

@@ -17,15 +17,17 @@ from exchange.demo.evidence import Sources
 from exchange.demo.officers import ENROLMENT, Officers
 from exchange.demo.trader import Trader
 from exchange.demo.waiting import wait_for_each, wait_until
-from exchange.listings.defaults import default_listings
+from exchange.listings.calendars import continuous_phase
+from exchange.listings.defaults import SEGMENTS, default_listings
 from exchange.listings.selectors import instruments
-from exchange.listings.services import instrument_list
+from exchange.listings.services import instrument_list, segment_list
 from exchange.listings.terms import InstrumentTerms
 from exchange.members.scopes import Scope
 from exchange.members.services import api_key_create, member_admit
 from matching.protocol.units import InstrumentClass, Phase
 
 KRW, GRAM = 10_000, 1_000
+CONTINUOUS_PHASES = (Phase.CONTINUOUS, Phase.CONTINUOUS_24H)
 FUNDS = {"KRW": 100_000_000 * KRW, "XAU": 500 * GRAM, "XAG": 20_000 * GRAM}
 
 
@@ -47,11 +49,17 @@ class Market:
         """List the default instruments, around the last month's prices or given ones; open them."""
         for listing in default_listings(base_prices):
             instrument_list(listing=listing, actor=ENROLMENT)
+        for segment in SEGMENTS:
+            segment_list(listing=segment, actor=ENROLMENT)
         self.reopen()
 
     def reopen(self) -> None:
         """Open what is closed by acts of the venue, whatever its calendar says; wait until done."""
-        self.phases_set([terms.id for terms in self._closed()], Phase.CONTINUOUS, "special session")
+        for phase in CONTINUOUS_PHASES:
+            closed = [
+                terms.id for terms in self._closed() if continuous_phase(terms.calendar) is phase
+            ]
+            self.phases_set(closed, phase, "special session")
         wait_until(lambda: not self._closed(), "the instruments to open")
 
     def phases_set(self, instruments: Iterable[int], phase: Phase, reason: str) -> None:
@@ -129,7 +137,7 @@ class Market:
 
     def _closed(self) -> list[InstrumentTerms]:
         listed = instruments(fresh=True).values()
-        return [terms for terms in listed if terms.phase != Phase.CONTINUOUS]
+        return [terms for terms in listed if terms.phase not in CONTINUOUS_PHASES]
 
     def _identified(self, holder: int) -> bool:
         return party_get(holder=holder).engine_sequence is not None

@@ -1,7 +1,8 @@
 """Two years of trading: each month moves the prices, and the members trade around them over HTTP.
 
 Metals follow their reference prices, shares their own last trade and a seeded drift. Every month
-the band moves first, by the instrument's rules; then holders quote both sides and everybody trades.
+the base price moves there first, as if an auction had found it, and the band with it, by the
+instrument's rules; then holders quote both sides and everybody trades.
 What must not live here: how one order is checked and counted (session.py).
 """
 
@@ -109,12 +110,11 @@ class Walk:
         spots = {}
         for symbol, terms in instruments(fresh=True).items():
             ticks = int(references[symbol] / Decimal(terms.tick.format(1)))
-            around = ticks
             if symbol in (EQUITY, BUILDING):
-                ticks = last.get(symbol) or ticks
-                around = ticks * (100 + self._chance.choice(DRIFT)) // 100
-            instrument_rebase(instrument_id=terms.id, base_price_ticks=ticks, actor=ENROLMENT)
-            spots[symbol] = Spot(terms, price_floor(terms.tick_table, around))
+                ticks = (last.get(symbol) or ticks) * (100 + self._chance.choice(DRIFT)) // 100
+            around = price_floor(terms.tick_table, ticks)
+            instrument_rebase(instrument_id=terms.id, base_price_ticks=around, actor=ENROLMENT)
+            spots[symbol] = Spot(terms, around)
         return spots
 
     def _cancel(self, member: Member) -> None:

@@ -1,8 +1,11 @@
-"""The nine markets that a new instance lists; docs name the sources of the figures.
+"""The nine markets and two segments that a new instance lists; docs name the figures' sources.
 
-Lots, the metals' ticks and the fees are the venue's own choice, and so is all about the building's
-shares. 5 kg of gold an order and a band of 10 % are those of the KRX gold market; the equity's
-ticks and its band of 30 % those of KRX equities (global.krx.co.kr).
+Lots, the metals' ticks, fees and their tiers, collars, largest values of an order, how far metals
+may jump and the indices' weights are the venue's own choice, and so is all about the building's
+shares but for what holds for every equity. 5 kg of gold an order and a band of 10 % are those of
+the KRX gold market; the equity's ticks and band of 30 %, its volatility interruptions (large
+issues) and the building's (others), and the securities' circuit breaker those of KRX equities
+(global.krx.co.kr).
 """
 
 from collections.abc import Mapping
@@ -13,7 +16,8 @@ from django.conf import settings
 
 from exchange.listings.models import Calendar
 from exchange.listings.references import price_round, reference_months, reference_prices
-from exchange.listings.services import Listing
+from exchange.listings.services import Listing, SegmentListing
+from matching.protocol.commands import BreakerStage
 from matching.protocol.units import InstrumentClass
 
 KRX_TICKS = (
@@ -26,6 +30,12 @@ KRX_TICKS = (
     (500_000, 1_000),
 )
 EQUITY, BUILDING = "GDC-KRW", "CTB-KRW"
+MINUTE_NS = 60 * 10**9
+KRX_BREAKER = (
+    BreakerStage(80_000, 0, 20 * MINUTE_NS, 10 * MINUTE_NS),
+    BreakerStage(150_000, 10_000, 20 * MINUTE_NS, 10 * MINUTE_NS),
+    BreakerStage(200_000, 10_000, 0, 0, closes=True),
+)
 
 
 def _metal(number: int, code: str, unit: str, tick: int, lot: str, quantity_max: int) -> Listing:
@@ -42,6 +52,12 @@ def _metal(number: int, code: str, unit: str, tick: int, lot: str, quantity_max:
         band=Decimal("0.10"),
         maker_fee_ppm=100,
         taker_fee_ppm=300,
+        fee_tiers=((80, 250), (40, 200), (-20, 150)),
+        value_max=Decimal(2_000_000_000),
+        collar=Decimal("0.10"),
+        dynamic=Decimal("0.06"),
+        volatility_auction_s=120,
+        random_end_s=30,
     )
 
 
@@ -59,6 +75,16 @@ def _share(number: int, symbol: str, tick: int, quantity_max: int, taker_fee_ppm
         band=Decimal("0.30"),
         maker_fee_ppm=50,
         taker_fee_ppm=taker_fee_ppm,
+        fee_tiers=tuple(
+            (maker, taker_fee_ppm - less) for maker, less in ((40, 20), (20, 40), (-10, 60))
+        ),
+        value_max=Decimal(10_000_000_000),
+        collar=Decimal("0.15"),
+        dynamic=Decimal("0.06"),
+        closing_dynamic=Decimal("0.04"),
+        static=Decimal("0.10"),
+        volatility_auction_s=120,
+        random_end_s=30,
         calendar=Calendar.XKRX,
     )
 
@@ -71,8 +97,38 @@ DEFAULTS = (
     _metal(5, "CU", "kg", 1, "0.1", 50_000),
     _metal(6, "NI", "kg", 1, "0.1", 20_000),
     _metal(7, "SN", "kg", 1, "0.1", 10_000),
-    replace(_share(8, EQUITY, 1, 100_000, 150), tick_table=KRX_TICKS),
+    replace(
+        _share(8, EQUITY, 1, 100_000, 150),
+        tick_table=KRX_TICKS,
+        dynamic=Decimal("0.03"),
+        closing_dynamic=Decimal("0.02"),
+    ),
     _share(9, BUILDING, 5, 50_000, 200),
+)
+
+
+def _segment(number: int, name: str, of: InstrumentClass, calendar: str) -> SegmentListing:
+    """Return a segment whose index is the sum of its instruments' prices in KRW."""
+    return SegmentListing(
+        id=number,
+        name=name,
+        calendar=calendar,
+        constituents=tuple(
+            (listing.id, int(listing.tick_size))
+            for listing in DEFAULTS
+            if listing.instrument_class == of
+        ),
+        hold_ns=MINUTE_NS,
+    )
+
+
+SEGMENTS = (
+    _segment(1, "metals", InstrumentClass.METAL, Calendar.ROUND_THE_CLOCK),
+    replace(
+        _segment(2, "securities", InstrumentClass.SECURITY, Calendar.XKRX),
+        stages=KRX_BREAKER,
+        quiet_ns=40 * MINUTE_NS,
+    ),
 )
 
 

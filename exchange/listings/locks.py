@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 from django.db import connection
 
-from exchange.listings.models import Instrument
+from exchange.listings.models import Instrument, Segment
 
 _PHASES = 0x50484153  # keeps these advisory locks apart from all others
 
@@ -13,6 +13,11 @@ _PHASES = 0x50484153  # keeps these advisory locks apart from all others
 def instrument_lock(instrument_id: int) -> Instrument | None:
     """Lock and return the instrument, or None; rows may still refer to it. In a transaction."""
     return Instrument.objects.select_for_update(no_key=True).filter(id=instrument_id).first()
+
+
+def segment_lock(segment_id: int) -> Segment | None:
+    """Lock and return the segment, or None. In a transaction."""
+    return Segment.objects.select_for_update(no_key=True).filter(id=segment_id).first()
 
 
 @contextmanager

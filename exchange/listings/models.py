@@ -1,12 +1,19 @@
-"""Tables of listed instruments and of the sessions of their calendars."""
+"""Tables of listed instruments, of segments of the market, and of the sessions of calendars."""
 
 from django.db import models
 from django.db.models import F, Q
 from django.utils import timezone
 
 from compliance.fields import UnitsField
-from matching.protocol.commands import DefineInstrument
-from matching.protocol.units import PARTS_PER_MILLION, PRICE_TICKS_MAX, QUANTITY_LOTS_MAX, Phase
+from exchange.listings.calendars import ROUND_THE_CLOCK
+from matching.protocol.commands import BreakerStage, DefineInstrument, DefineSegment
+from matching.protocol.units import (
+    PARTS_PER_MILLION,
+    PRICE_TICKS_MAX,
+    QUANTITY_LOTS_MAX,
+    Allocation,
+    Phase,
+)
 
 
 class InstrumentPhase(models.IntegerChoices):
@@ -15,12 +22,16 @@ class InstrumentPhase(models.IntegerChoices):
     CLOSED = Phase.CLOSED, "closed"
     CONTINUOUS = Phase.CONTINUOUS, "continuous"
     HALTED = Phase.HALTED, "halted"
+    OPENING_AUCTION = Phase.OPENING_AUCTION, "opening_auction"
+    VOLATILITY_AUCTION = Phase.VOLATILITY_AUCTION, "volatility_auction"
+    CLOSING_AUCTION = Phase.CLOSING_AUCTION, "closing_auction"
+    CONTINUOUS_24H = Phase.CONTINUOUS_24H, "continuous_24h"
 
 
 class Calendar(models.TextChoices):
     """When an instrument trades: always, or in the sessions of an exchange (ISO 10383 code)."""
 
-    ROUND_THE_CLOCK = "24h"
+    ROUND_THE_CLOCK = ROUND_THE_CLOCK, "24h"
     XKRX = "XKRX"
 
 
@@ -30,7 +41,9 @@ class Instrument(models.Model):
     Prices are quoted per `unit` of the base asset, quantities in `unit`; tick and lot are decimal
     amounts of quote asset and unit. The engine speaks only of ticks and lots; `tick_table` holds
     its [from price, step] pairs. A band bound of 0 means none; the bounds follow from base price
-    and `band_ppm`. `phase` follows the engine's events and is for show: the engine decides.
+    and `band_ppm`; other rates and times are 0 for none. `fee_tiers` holds the [maker, taker] rates
+    of tiers 1, 2, ... `phase` and when it ends follow the engine's events and are for show: the
+    engine decides.
     `defined_sequence` is empty while the engine has not been told of this row's last change.
     Transitions of the calendar up to `scheduled_to` have been followed.
     """
@@ -53,9 +66,19 @@ class Instrument(models.Model):
     price_ticks_high = models.BigIntegerField(default=0)
     maker_fee_ppm = models.IntegerField(default=0)
     taker_fee_ppm = models.IntegerField(default=0)
+    fee_tiers = models.JSONField(default=list)
+    notional_units_max = UnitsField(default=0)
+    collar_ppm = models.PositiveIntegerField(default=0)
+    dynamic_ppm = models.PositiveIntegerField(default=0)
+    closing_dynamic_ppm = models.PositiveIntegerField(default=0)
+    static_ppm = models.PositiveIntegerField(default=0)
+    volatility_auction_ns = models.BigIntegerField(default=0)
+    random_end_ns = models.BigIntegerField(default=0)
+    allocation = models.PositiveSmallIntegerField(default=Allocation.PRICE_TIME)
     phase = models.PositiveSmallIntegerField(
         choices=InstrumentPhase.choices, default=InstrumentPhase.CLOSED
     )
+    phase_ends_at_ns = models.BigIntegerField(default=0)
     phase_sequence = models.BigIntegerField(default=0)
     defined_sequence = models.BigIntegerField(null=True)
     calendar = models.CharField(
@@ -91,6 +114,19 @@ class Instrument(models.Model):
                 & Q(taker_fee_ppm__gte=-F("maker_fee_ppm"), maker_fee_ppm__lt=PARTS_PER_MILLION),
             ),
             models.CheckConstraint(
+                name="listings_instrument_interruptions",
+                condition=Q(
+                    volatility_auction_ns__gte=0,
+                    random_end_ns__gte=0,
+                    notional_units_max__gte=0,
+                    allocation__in=[each.value for each in Allocation],
+                )
+                & (
+                    Q(dynamic_ppm=0, closing_dynamic_ppm=0, static_ppm=0)
+                    | Q(volatility_auction_ns__gt=0)
+                ),
+            ),
+            models.CheckConstraint(
                 name="listings_instrument_two_assets",
                 condition=~Q(base_asset=F("quote_asset")),
             ),
@@ -117,11 +153,67 @@ class Instrument(models.Model):
             maker_fee_ppm=self.maker_fee_ppm,
             taker_fee_ppm=self.taker_fee_ppm,
             tick_table=tuple((start, step) for start, step in self.tick_table),
+            base_price_ticks=self.base_price_ticks,
+            fee_tiers=tuple((maker, taker) for maker, taker in self.fee_tiers),
+            notional_units_max=int(self.notional_units_max),
+            collar_ppm=self.collar_ppm,
+            dynamic_ppm=self.dynamic_ppm,
+            closing_dynamic_ppm=self.closing_dynamic_ppm,
+            static_ppm=self.static_ppm,
+            volatility_auction_ns=self.volatility_auction_ns,
+            random_end_ns=self.random_end_ns,
+            allocation=Allocation(self.allocation),
+        )
+
+
+class Segment(models.Model):
+    """Instruments that a circuit breaker halts together, by their index.
+
+    `constituents` holds [instrument, weight] pairs: the index is the sum of weight times reference
+    price in ticks. `stages` holds the breaker's, as the engine takes them: [fall in parts per
+    million, further fall, halt in ns, auction in ns, whether it closes]. The days of its `calendar`
+    begin by `scheduled_to`; `defined_sequence` as of an instrument.
+    """
+
+    id = models.PositiveSmallIntegerField(primary_key=True)
+    name = models.CharField(max_length=24, unique=True)
+    calendar = models.CharField(max_length=8, choices=Calendar.choices)
+    constituents = models.JSONField()
+    stages = models.JSONField()
+    hold_ns = models.BigIntegerField()
+    quiet_ns = models.BigIntegerField()
+    defined_sequence = models.BigIntegerField(null=True)
+    scheduled_to = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                name="listings_segment_bounds",
+                condition=Q(
+                    id__gt=0, hold_ns__gte=0, quiet_ns__gte=0, calendar__in=Calendar.values
+                ),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+    def definition(self) -> DefineSegment:
+        """Return what the engine is told of this row."""
+        return DefineSegment(
+            segment=self.id,
+            constituents=tuple((number, weight) for number, weight in self.constituents),
+            stages=tuple(BreakerStage(*stage) for stage in self.stages),
+            hold_ns=self.hold_ns,
+            quiet_ns=self.quiet_ns,
         )
 
 
 class TradingSession(models.Model):
-    """One day of a calendar, by the trade date; instruments of it trade from open to close."""
+    """One day of a calendar, by the trade date, from its opening to its close.
+
+    The opening auction comes before it, the closing auction within (`calendars`).
+    """
 
     calendar = models.CharField(max_length=8, choices=Calendar.choices)
     date = models.DateField()

@@ -6,14 +6,16 @@ from dataclasses import dataclass
 from datetime import datetime
 from types import MappingProxyType
 
+from django.conf import settings
+
 from custody import selectors as custody
 from exchange.api.errors import Problem
 from exchange.listings.calendars import Session, Transition, day_begin, session_transition
 from exchange.listings.decimals import decimal_places
-from exchange.listings.models import Calendar, Instrument, TradingSession
+from exchange.listings.models import Calendar, Instrument, Segment, TradingSession
 from exchange.listings.terms import AssetTerms, InstrumentTerms, Step
 from matching.protocol.refusals import Refusal
-from matching.protocol.units import Phase
+from matching.protocol.units import Allocation, Phase
 
 KEPT_S = 1.0
 # What would refuse somebody must not be older; nor may everybody who is refused cost a read.
@@ -70,9 +72,15 @@ def transition_latest(calendar: str, at: datetime) -> Transition | None:
     """Return the latest transition of a calendar up to a time; None when no session is known."""
     if calendar == Calendar.ROUND_THE_CLOCK:
         return day_begin(at)
-    begun = TradingSession.objects.filter(calendar=calendar, opens_at__lte=at)
+    opens_by = at + settings.MARKETS_OPENING_AUCTION
+    begun = TradingSession.objects.filter(calendar=calendar, opens_at__lte=opens_by)
     found = begun.order_by("-opens_at").values_list("date", "opens_at", "closes_at").first()
     return None if found is None else session_transition(Session(*found), at)
+
+
+def segments() -> Mapping[int, str]:
+    """Return the names of all segments by number."""
+    return dict(Segment.objects.order_by("id").values_list("id", "name"))
 
 
 def assets() -> Mapping[int, AssetTerms]:
@@ -119,6 +127,16 @@ def _terms(row: Instrument, assets: Mapping[int, AssetTerms]) -> InstrumentTerms
         price_ticks_high=row.price_ticks_high,
         maker_fee_ppm=row.maker_fee_ppm,
         taker_fee_ppm=row.taker_fee_ppm,
+        fee_tiers=tuple((maker, taker) for maker, taker in row.fee_tiers),
+        notional_units_max=int(row.notional_units_max),
+        collar_ppm=row.collar_ppm,
+        dynamic_ppm=row.dynamic_ppm,
+        closing_dynamic_ppm=row.closing_dynamic_ppm,
+        static_ppm=row.static_ppm,
+        volatility_auction_ns=row.volatility_auction_ns,
+        random_end_ns=row.random_end_ns,
+        allocation=Allocation(row.allocation),
         phase=Phase(row.phase),
+        phase_ends_at_ns=row.phase_ends_at_ns,
         calendar=row.calendar,
     )

@@ -14,7 +14,7 @@ def act_execute(act_id: str) -> None:
 
 @shared_task(name="venue.phases_schedule")
 def phases_schedule() -> int:
-    return services.phases_schedule()
+    return services.phases_schedule() + services.sessions_begin()
 
 
 @shared_task(name="venue.sessions_store")

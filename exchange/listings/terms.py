@@ -13,6 +13,7 @@ from matching.protocol.units import (
     PRICE_TICKS_MAX,
     QUANTITY_LOTS_MAX,
     UNITS_MAX,
+    Allocation,
     Phase,
     price_step_ticks,
 )
@@ -73,6 +74,21 @@ class InstrumentTerms:
     taker_fee_ppm: int
     phase: Phase
     calendar: str
+    fee_tiers: tuple[tuple[int, int], ...] = ()
+    notional_units_max: int = 0
+    collar_ppm: int = 0
+    dynamic_ppm: int = 0
+    closing_dynamic_ppm: int = 0
+    static_ppm: int = 0
+    volatility_auction_ns: int = 0
+    random_end_ns: int = 0
+    allocation: Allocation = Allocation.PRICE_TIME
+    phase_ends_at_ns: int = 0
+
+    def fees(self, tier: int) -> tuple[int, int]:
+        """Return maker's and taker's rate of a fee tier; the last tier's beyond it."""
+        tiers = ((self.maker_fee_ppm, self.taker_fee_ppm), *self.fee_tiers)
+        return tiers[min(tier, len(self.fee_tiers))]
 
     def price_parse(self, text: str) -> int:
         """Return ticks. Raises `Problem` price_invalid or price_outside_band."""
@@ -96,6 +112,17 @@ class InstrumentTerms:
                 Refusal.PRICE_OUTSIDE_BAND,
                 f"price {text} lies outside {self.tick.format(low)} to "
                 f"{self.tick.format(high) if high else 'any'}",
+            )
+        return ticks
+
+    def distance_parse(self, text: str) -> int:
+        """Return the ticks of a distance between prices. Raises `Problem` price_invalid."""
+        ticks = self.tick.parse(text)
+        if ticks is None or ticks > PRICE_TICKS_MAX:
+            raise Problem(
+                Refusal.PRICE_INVALID,
+                f"distance {text[:40]!a} is not a positive multiple of the tick "
+                f"{self.tick.format(1)} with at most {self.tick.places} decimal places",
             )
         return ticks
 

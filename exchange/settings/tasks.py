@@ -43,6 +43,7 @@ SWEEPS = {
     "settlement.reconcile": 60.0,
     "settlement.sweep": 1.0,
     "venue.applications_admit": 2.0,
+    "venue.fee_tiers_set": 60.0,
     "venue.phases_schedule": 1.0,
     "venue.sessions_store": 300.0,
     "venue.sweep": 2.0,

@@ -1,4 +1,4 @@
-"""The venue's half of clearing: net what was filled, have it signed, hand it to the clearing house.
+"""The venue's half of clearing: net what was filled or moved, have it signed, hand it over.
 
 A proposal only says which range is meant; the venue's signer computes it again from the journal.
 What must not live here: keys, the chain.
@@ -49,7 +49,7 @@ class Cycle:
 
 
 def batch_propose() -> BatchProposal | None:
-    """Propose all fills since the last batch, or an unwound range again; None if nothing can be.
+    """Propose all since the last batch, or an unwound range again; None if nothing can be.
 
     Running it again returns the proposal that stands.
     """
@@ -59,15 +59,15 @@ def batch_propose() -> BatchProposal | None:
     standing = BatchProposal.objects.filter(batch_id=following.batch_id).first()
     if standing is not None and standing.state != BatchProposalState.REPLACED:
         return standing
-    fills = _fills(following)
-    if not fills:
+    dues = _dues(following)
+    if not dues:
         return None
     try:
         composed = clearing.batch_compose(
             batch_id=following.batch_id,
             from_sequence=following.from_sequence,
-            to_sequence=following.to_sequence or fills[-1].sequence,
-            obligations=[obligation(fill) for fill in fills],
+            to_sequence=following.to_sequence or max(due.sequence for due in dues),
+            obligations=dues,
         )
     except (BodyRefused, ValueError) as error:
         logger.warning("no batch from %s yet: %s", following.from_sequence, error)
@@ -144,19 +144,20 @@ def obligation(fill: FillRecord) -> Obligation:
     )
 
 
-def _fills(following: clearing.BatchRange) -> list[FillRecord]:
-    """Return the fills of the next batch, whole commands only, and about FILLS_MAX at most."""
-    projected = selectors.projector_position()
+def _dues(following: clearing.BatchRange) -> list[Obligation]:
+    """Return what the next batch nets: whole commands only, with about FILLS_MAX fills at most."""
+    begin, end = following.from_sequence, selectors.projector_position()
+    again = following.to_sequence is not None
     if following.to_sequence is not None:
-        if projected < following.to_sequence:
+        if end < following.to_sequence:
             return []
-        return selectors.fills_between(following.from_sequence, following.to_sequence)
-    fills = selectors.fills_between(following.from_sequence, projected, limit=FILLS_MAX + 1)
-    if len(fills) <= FILLS_MAX:
-        return fills
-    cut = fills[-1].sequence
-    whole = [fill for fill in fills if fill.sequence < cut]
-    return whole or selectors.fills_between(cut, cut)
+        end = following.to_sequence
+    fills = selectors.fills_between(begin, end, limit=None if again else FILLS_MAX + 1)
+    if len(fills) > FILLS_MAX and not again:
+        cut = fills[-1].sequence
+        whole = [fill for fill in fills if fill.sequence < cut]
+        fills, end = (whole, cut - 1) if whole else (selectors.fills_between(cut, cut), cut)
+    return [*map(obligation, fills), *selectors.movements_between(begin, end)]
 
 
 @transaction.atomic

@@ -10,6 +10,7 @@ from django.db.models import F, Q
 from compliance.fields import UnitsField
 from matching.protocol.units import (
     CancelReason,
+    FillKind,
     Medium,
     OrderKind,
     SelfTradePrevention,
@@ -19,17 +20,25 @@ from matching.protocol.units import (
 
 
 class OrderState(models.IntegerChoices):
+    """WAITING: outside the book, for its stop price or the closing auction."""
+
     OPEN = 1, "open"
     FILLED = 2, "filled"
     CANCELLED = 3, "cancelled"
+    WAITING = 4, "waiting"
+
+
+LIVE = (OrderState.OPEN, OrderState.WAITING)
 
 
 class Order(models.Model):
     """An accepted order and what became of it up to `updated_sequence`.
 
     `order_id` is the sequence number of the command that placed it. `placed_*` are as first
-    accepted; `price_ticks` (0 = market) and `quantity_lots` follow amendments. Quantity less
-    filled less remaining was taken off by self-trade prevention or by closing.
+    accepted; `price_ticks` (0 = no limit), `quantity_lots` and `stop_price_ticks` follow
+    amendments, and `acting_kind` is what a stop or conditional order has turned into. Quantity less
+    filled less remaining was taken off by self-trade prevention, by a route, or by closing.
+    `trail_ticks` to `pair` are the order's terms as placed; 0 and "" are none.
     """
 
     order_id = models.BigIntegerField(primary_key=True)
@@ -38,11 +47,20 @@ class Order(models.Model):
     instrument = models.PositiveSmallIntegerField()
     side = models.PositiveSmallIntegerField()
     kind = models.PositiveSmallIntegerField()
+    acting_kind = models.PositiveSmallIntegerField()
     time_in_force = models.PositiveSmallIntegerField()
     placed_price_ticks = models.BigIntegerField()
     placed_quantity_lots = models.BigIntegerField()
     price_ticks = models.BigIntegerField()
     quantity_lots = models.BigIntegerField()
+    stop_price_ticks = models.BigIntegerField(default=0)
+    trail_ticks = models.BigIntegerField(default=0)
+    display_lots = models.BigIntegerField(default=0)
+    minimum_lots = models.BigIntegerField(default=0)
+    cash_units = UnitsField(default=0)
+    expires_at_ns = models.BigIntegerField(default=0)
+    tag = models.CharField(max_length=16, blank=True)
+    pair = models.CharField(max_length=36, blank=True)
     filled_lots = models.BigIntegerField(default=0)
     remaining_lots = models.BigIntegerField()
     filled_quote_units = UnitsField(default=0)
@@ -63,6 +81,7 @@ class Order(models.Model):
                 condition=Q(
                     side__in=[s.value for s in Side],
                     kind__in=[k.value for k in OrderKind],
+                    acting_kind__in=[k.value for k in OrderKind],
                     time_in_force__in=[t.value for t in TimeInForce],
                     self_trade_prevention__in=[s.value for s in SelfTradePrevention],
                     medium__in=[m.value for m in Medium],
@@ -80,8 +99,8 @@ class Order(models.Model):
             ),
             models.CheckConstraint(
                 name="trading_order_open_remains",
-                condition=Q(state=OrderState.OPEN, remaining_lots__gt=0)
-                | (~Q(state=OrderState.OPEN) & Q(remaining_lots=0)),
+                condition=Q(state__in=LIVE, remaining_lots__gt=0)
+                | (~Q(state__in=LIVE) & Q(remaining_lots=0)),
             ),
         ]
         indexes = [
@@ -89,7 +108,7 @@ class Order(models.Model):
             models.Index(
                 name="trading_order_open",
                 fields=["account", "-order_id"],
-                condition=Q(state=OrderState.OPEN),
+                condition=Q(state__in=LIVE),
             ),
             models.Index(
                 name="trading_order_client_order_id",
@@ -102,7 +121,10 @@ class Order(models.Model):
 
 
 class Fill(models.Model):
-    """A trade at the maker's price; settled when its sequence is not above the confirmed one."""
+    """A trade; settled when its sequence is not above the confirmed one.
+
+    Order ids are 0 where no order of this venue stands behind a side (external, compensating).
+    """
 
     fill_id = models.BigIntegerField(primary_key=True)
     sequence = models.BigIntegerField()
@@ -119,12 +141,14 @@ class Fill(models.Model):
     taker_account = models.BigIntegerField()
     maker_fee_units = UnitsField()
     taker_fee_units = UnitsField()
+    kind = models.PositiveSmallIntegerField()
 
     class Meta:
         constraints = [
             models.CheckConstraint(
                 name="trading_fill_amounts",
                 condition=Q(
+                    kind__in=[k.value for k in FillKind],
                     price_ticks__gt=0,
                     quantity_lots__gt=0,
                     base_units__gt=0,
@@ -141,6 +165,65 @@ class Fill(models.Model):
 
     def __str__(self) -> str:
         return f"fill {self.fill_id}"
+
+
+class Movement(models.Model):
+    """Units that moved between accounts without a fill, as clearing nets them; append-only.
+
+    A conversion is a trade with its provider; in a transfer the seller gets nothing.
+    """
+
+    sequence = models.BigIntegerField(primary_key=True)
+    buyer = models.BigIntegerField()
+    seller = models.BigIntegerField()
+    base_asset = models.PositiveSmallIntegerField()
+    base_units = UnitsField()
+    quote_asset = models.PositiveSmallIntegerField()
+    quote_units = UnitsField()
+
+    def __str__(self) -> str:
+        return f"movement {self.sequence}"
+
+
+class KillSwitch(models.Model):
+    """Whether an account (instrument 0) or an instrument (account 0) is stopped."""
+
+    account = models.BigIntegerField()
+    instrument = models.PositiveSmallIntegerField()
+    engaged = models.BooleanField()
+    changed_at_ns = models.BigIntegerField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                name="trading_killswitch_one", fields=["account", "instrument"]
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"account {self.account}, instrument {self.instrument}"
+
+
+class FeeTier(models.Model):
+    """A holder's fee tier as the engine was told, and the 30 days' volume that it follows from."""
+
+    holder = models.BigIntegerField(primary_key=True)
+    tier = models.PositiveSmallIntegerField()
+    volume_units = UnitsField()
+
+    def __str__(self) -> str:
+        return f"holder {self.holder}, tier {self.tier}"
+
+
+class FeeTierDay(models.Model):
+    """A trade date and whether its tiers are set; records must reach `sequence` for that."""
+
+    date = models.DateField(primary_key=True)
+    sequence = models.BigIntegerField()
+    done = models.BooleanField(default=False)
+
+    def __str__(self) -> str:
+        return self.date.isoformat()
 
 
 class ProjectorPosition(models.Model):

@@ -9,16 +9,19 @@ from typing import NamedTuple
 
 from exchange.trading.errors import ProjectionFault
 from exchange.trading.models import OrderState
+from matching.protocol.commands import OrderTerms
 from matching.protocol.events import (
     AnyEvent,
     Applied,
     Filled,
     OrderAccepted,
+    OrderActivated,
     OrderAmended,
     OrderCancelled,
+    OrderParked,
     OrderReduced,
 )
-from matching.protocol.units import CancelReason
+from matching.protocol.units import CancelReason, FillKind
 
 
 @dataclass(slots=True)
@@ -31,11 +34,20 @@ class OrderRecord:
     instrument: int
     side: int
     kind: int
+    acting_kind: int
     time_in_force: int
     placed_price_ticks: int
     placed_quantity_lots: int
     price_ticks: int
     quantity_lots: int
+    stop_price_ticks: int
+    trail_ticks: int
+    display_lots: int
+    minimum_lots: int
+    cash_units: int
+    expires_at_ns: int
+    tag: str
+    pair: str
     filled_lots: int
     remaining_lots: int
     filled_quote_units: int
@@ -68,14 +80,19 @@ class FillRecord(NamedTuple):
     taker_account: int
     maker_fee_units: int
     taker_fee_units: int
+    kind: int
+
+
+NO_TERMS = OrderTerms()
 
 
 def orders_of(event: AnyEvent) -> tuple[int, ...]:
     """Return the ids of the orders that an event changes; none for one that it creates."""
     match event:
-        case Filled():
-            return event.maker_order_id, event.taker_order_id
-        case OrderReduced() | OrderAmended() | OrderCancelled():
+        case Filled(maker_order_id=maker, taker_order_id=taker):
+            # Behind a side of a partner's fill, or of one that undoes another, stands no order.
+            return (maker, taker) if maker and taker else tuple(filter(None, (maker, taker)))
+        case OrderReduced() | OrderAmended() | OrderCancelled() | OrderParked() | OrderActivated():
             return (event.order_id,)
         case _:
             return ()
@@ -125,6 +142,7 @@ class Projection:
 
 def order_accepted(event: OrderAccepted, time_ns: int) -> OrderRecord:
     """Return the record of an order as it was accepted."""
+    terms = event.terms or NO_TERMS
     return OrderRecord(
         order_id=event.order_id,
         account=event.account,
@@ -132,11 +150,20 @@ def order_accepted(event: OrderAccepted, time_ns: int) -> OrderRecord:
         instrument=event.instrument,
         side=event.side,
         kind=event.kind,
+        acting_kind=event.kind,
         time_in_force=event.time_in_force,
         placed_price_ticks=event.price_ticks,
         placed_quantity_lots=event.quantity_lots,
         price_ticks=event.price_ticks,
         quantity_lots=event.quantity_lots,
+        stop_price_ticks=terms.stop_price_ticks,
+        trail_ticks=terms.trail_ticks,
+        display_lots=terms.display_lots,
+        minimum_lots=terms.minimum_lots,
+        cash_units=terms.cash_units,
+        expires_at_ns=terms.expires_at_ns,
+        tag=terms.tag,
+        pair=terms.pair,
         filled_lots=0,
         remaining_lots=event.quantity_lots,
         filled_quote_units=0,
@@ -162,6 +189,11 @@ def order_change(order: OrderRecord, event: AnyEvent, sequence: int, time_ns: in
             order.filled_lots += event.quantity_lots
             order.filled_quote_units += event.quote_units
             order.fee_units += event.maker_fee_units if maker else event.taker_fee_units
+            if event.kind == FillKind.EXTERNAL:
+                # The lots left the order when they were routed; only the last fill completes it.
+                if order.filled_lots == order.quantity_lots:
+                    order.state, order.cancel_reason = OrderState.FILLED, None
+                return
             order.remaining_lots = (
                 event.maker_remaining_lots if maker else event.taker_remaining_lots
             )
@@ -174,8 +206,17 @@ def order_change(order: OrderRecord, event: AnyEvent, sequence: int, time_ns: in
                 order.cancel_reason = CancelReason.SELF_TRADE
         case OrderAmended():
             order.price_ticks = event.price_ticks
+            order.quantity_lots += event.remaining_lots - order.remaining_lots
             order.remaining_lots = event.remaining_lots
-            order.quantity_lots = order.filled_lots + event.remaining_lots
+            if event.stop_price_ticks:
+                order.stop_price_ticks = event.stop_price_ticks
+        case OrderParked():
+            order.state = OrderState.WAITING
+            order.stop_price_ticks = event.stop_price_ticks
+        case OrderActivated():
+            order.state = OrderState.OPEN
+            order.acting_kind = event.kind
+            order.price_ticks = event.price_ticks
         case OrderCancelled():
             order.remaining_lots = 0
             order.state = OrderState.CANCELLED
@@ -200,4 +241,5 @@ def fill_record(event: Filled, applied: Applied) -> FillRecord:
         taker_account=event.taker_account,
         maker_fee_units=event.maker_fee_units,
         taker_fee_units=event.taker_fee_units,
+        kind=event.kind,
     )

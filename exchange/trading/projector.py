@@ -15,13 +15,14 @@ from compliance.process import DATABASE_RETRY_S, Stop
 from exchange.listings import services as listings
 from exchange.trading.errors import ProjectionFault
 from exchange.trading.locks import projector_position_move
-from exchange.trading.models import Fill, Order
+from exchange.trading.models import Fill, KillSwitch, Movement, Order
 from exchange.trading.projection import FillRecord, OrderRecord, Projection, orders_touched
 from exchange.trading.selectors import projector_position
 from matching.client import EngineAddress, follow
 from matching.protocol.codec import StreamEntry
-from matching.protocol.events import PhaseChanged
+from matching.protocol.events import Converted, KillSwitchChanged, PhaseChanged, Transferred
 from matching.protocol.faults import crash_point
+from settlement.netting import movement_obligation
 
 FOLLOWER = "projector"
 GATHER_MS = 100
@@ -33,8 +34,10 @@ _ORDER_COLUMNS = tuple(field.name for field in fields(OrderRecord))
 _FILL_COLUMNS = FillRecord._fields
 _CHANGING = {
     "order_id": "bigint",
+    "acting_kind": "smallint",
     "price_ticks": "bigint",
     "quantity_lots": "bigint",
+    "stop_price_ticks": "bigint",
     "filled_lots": "bigint",
     "remaining_lots": "bigint",
     "filled_quote_units": "bigint",
@@ -68,8 +71,9 @@ def _copy_statement(table: str, columns: Sequence[str]) -> str:
 
 _ORDER_COPY = _copy_statement(Order._meta.db_table, _ORDER_COLUMNS)
 _FILL_COPY = _copy_statement(Fill._meta.db_table, _FILL_COLUMNS)
-# Numbers, truth values and client order ids hold nothing that would need escaping.
-_ORDER_LINE = ",".join('"%s"' if c == "client_order_id" else "%s" for c in _ORDER_COLUMNS) + "\n"
+# Numbers, truth values, client order ids and tags hold nothing that would need escaping.
+_TEXTS = ("client_order_id", "tag", "pair")
+_ORDER_LINE = ",".join('"%s"' if c in _TEXTS else "%s" for c in _ORDER_COLUMNS) + "\n"
 _FILL_LINE = ",".join(["%s"] * len(_FILL_COLUMNS)) + "\n"
 
 
@@ -123,11 +127,20 @@ def entries_project(entries: Sequence[StreamEntry], *, after_sequence: int) -> i
         _write(projection)
         for applied in batch:
             for event in applied.events:
-                if type(event) is PhaseChanged:
+                if isinstance(event, Transferred | Converted):
+                    _movement_write(applied.sequence, event)
+                elif type(event) is PhaseChanged:
                     listings.phase_project(
                         instrument_id=event.instrument,
                         phase=event.phase,
+                        ends_at_ns=event.ends_at_ns,
                         sequence=applied.sequence,
+                    )
+                elif type(event) is KillSwitchChanged:
+                    KillSwitch.objects.update_or_create(
+                        account=event.account,
+                        instrument=event.instrument,
+                        defaults={"engaged": event.engaged, "changed_at_ns": applied.time_ns},
                     )
         crash_point("projector.before_commit")
     crash_point("projector.after_commit")
@@ -164,6 +177,19 @@ def _write(projection: Projection) -> None:
         columns = zip(*map(_changing_values, changed), strict=True)
         with connection.cursor() as cursor:
             cursor.execute(_UPDATE, list(map(_array, columns)))
+
+
+def _movement_write(sequence: int, event: Transferred | Converted) -> None:
+    due = movement_obligation(sequence, event)
+    Movement.objects.create(
+        sequence=sequence,
+        buyer=due.buyer,
+        seller=due.seller,
+        base_asset=due.base_asset,
+        base_units=due.base_units,
+        quote_asset=due.quote_asset,
+        quote_units=due.quote_units,
+    )
 
 
 def _array(numbers: Iterable[int | None]) -> str:

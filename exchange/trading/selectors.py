@@ -10,17 +10,22 @@ from django.db import connection
 from exchange.api.errors import DoorCode, Problem
 from exchange.api.gathering import Gathered, in_thread
 from exchange.trading.models import (
+    LIVE,
     BatchProposal,
     BatchProposalState,
     Fill,
+    KillSwitch,
+    Movement,
     Order,
     OrderState,
     ProjectorPosition,
 )
 from exchange.trading.projection import FillRecord, OrderRecord
-from matching.client import engine_of_loop
-from matching.protocol.queries import GetStatus, Status
+from matching.client import EngineUnavailable, engine_of_loop
+from matching.protocol.queries import GetOpenOrders, GetStatus, OpenOrders, Status
 from matching.protocol.refusals import Refusal
+from matching.protocol.units import OrderKind
+from settlement.netting import Obligation
 
 # From the first, included, to the second, not included; None for an open end.
 Span = tuple[int | None, int | None]
@@ -82,6 +87,35 @@ async def order_get_by_client_id(account: int, client_order_id: str) -> OrderRec
     return found
 
 
+async def stops_renew(orders: Sequence[OrderRecord]) -> None:
+    """Set the stop price of trailing stops that wait to where it stands now, of one account.
+
+    It follows the market without events: the engine alone knows it. Without the engine the last
+    that was recorded stays.
+    """
+    trailing = {
+        order.order_id: order
+        for order in orders
+        if order.state == OrderState.WAITING and order.kind == OrderKind.TRAILING_STOP
+    }
+    if not trailing:
+        return
+    try:
+        reply = await engine_of_loop().ask(GetOpenOrders(orders[0].account))
+    except EngineUnavailable:
+        return
+    assert isinstance(reply, OpenOrders)
+    for found in reply.orders:
+        if found.order_id in trailing and found.stop_price_ticks:
+            trailing[found.order_id].stop_price_ticks = found.stop_price_ticks
+
+
+def kill_switch(*, account: int) -> tuple[bool, int | None]:
+    """Return whether an account is stopped, and when that last changed in ns."""
+    row = KillSwitch.objects.filter(account=account, instrument=0).first()
+    return (row.engaged, row.changed_at_ns) if row else (False, None)
+
+
 def orders_page(
     account: int,
     *,
@@ -94,8 +128,7 @@ def orders_page(
     """Return an account's orders, newest first, accepted in a span, with ids below `before`."""
     rows = Order.objects.filter(account=account)
     if open_only is not None:
-        is_open = rows.filter(state=OrderState.OPEN)
-        rows = is_open if open_only else rows.exclude(state=OrderState.OPEN)
+        rows = rows.filter(state__in=LIVE) if open_only else rows.exclude(state__in=LIVE)
     where = _where("accepted_at_ns", span_ns) | _where("order_id", (None, before))
     if instrument is not None:
         where["instrument"] = instrument
@@ -136,6 +169,27 @@ def fills_between(
     with connection.cursor() as cursor:
         cursor.execute(_FILLS_SQL, [from_sequence, to_sequence, limit])
         return list(map(FillRecord._make, cursor.fetchall()))
+
+
+def movements_between(from_sequence: int, to_sequence: int) -> list[Obligation]:
+    """Return what moved without fills in a range of engine sequences, both ends included."""
+    rows = Movement.objects.filter(sequence__range=(from_sequence, to_sequence))
+    return [
+        Obligation(
+            fill_id=0,
+            sequence=row.sequence,
+            instrument=0,
+            buyer=row.buyer,
+            seller=row.seller,
+            base_asset=row.base_asset,
+            base_units=int(row.base_units),
+            quote_asset=row.quote_asset,
+            quote_units=int(row.quote_units),
+            buyer_fee_units=0,
+            seller_fee_units=0,
+        )
+        for row in rows.order_by("sequence")
+    ]
 
 
 def proposals_to_sign(upto_sequence: int) -> list[BatchProposal]:

@@ -15,14 +15,24 @@ from exchange.trading import selectors
 from exchange.trading.projection import OrderRecord, order_accepted, order_change, orders_of
 from matching.client import engine_of_loop
 from matching.protocol.codec import Answer
-from matching.protocol.commands import AmendOrder, AnyCommand, CancelAll, CancelOrder, PlaceOrder
+from matching.protocol.commands import (
+    AmendOrder,
+    AnyCommand,
+    CancelAll,
+    CancelOrder,
+    PlaceOrder,
+    SetHeartbeat,
+    SetKillSwitch,
+)
 from matching.protocol.events import (
+    HeartbeatSet,
     OrderAccepted,
     OrderAmended,
     OrderCancelled,
     OrderRepeated,
     Refused,
 )
+from matching.protocol.refusals import Refusal
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,16 +64,43 @@ def _placed(answer: Answer) -> Placed | OrderRepeated:
         return first
     assert isinstance(first, OrderAccepted), f"unexpected answer {first}"
     order = order_accepted(first, answer.time_ns)
-    for event in answer.events[1:]:
-        if order.order_id in orders_of(event):
-            order_change(order, event, answer.sequence, answer.time_ns)
+    _follow(order, answer)
     return Placed(order, created=True)
 
 
-async def order_amend(
-    *, order: OrderRecord, price_ticks: int, quantity_lots: int
-) -> tuple[OrderRecord, OrderAmended]:
-    """Amend a resting order to a new price and open quantity; it may trade at once.
+def _follow(order: OrderRecord, answer: Answer) -> None:
+    for event in answer.events[1:]:
+        if order.order_id in orders_of(event):
+            order_change(order, event, answer.sequence, answer.time_ns)
+
+
+async def pair_place(stop: PlaceOrder, limit: PlaceOrder) -> tuple[Placed, Placed]:
+    """Place a stop order and the limit order that is its pair; both are placed, or neither.
+
+    Raises `Problem` with the engine's refusal of either: a stop order that this call placed is
+    cancelled then, one that stood before under its client order id is not. Raises
+    `EngineUnavailable`.
+    """
+    first, second = await _send_many((stop, limit))
+    waiting = _placed(first)
+    try:
+        paired = _placed(second)
+    except Problem:
+        if isinstance(waiting, Placed):
+            # It may have been triggered meanwhile; then there is nothing to cancel any more.
+            await _send_gathered(CancelOrder(stop.account, waiting.order.order_id))
+        raise
+    if isinstance(waiting, Placed):
+        _follow(waiting.order, second)
+    return await _standing(stop.account, waiting), await _standing(limit.account, paired)
+
+
+async def _standing(account: int, placed: Placed | OrderRepeated) -> Placed:
+    return placed if isinstance(placed, Placed) else await order_repeated(account, placed)
+
+
+async def order_amend(command: AmendOrder) -> tuple[OrderRecord, OrderAmended]:
+    """Amend an open order to a new price, open quantity or stop price; it may trade at once.
 
     Unlike a cancel it waits for the projector: ticks and lots go by the instrument in the order's
     record, and the answer is that record. Who cannot wait cancels.
@@ -72,10 +109,10 @@ async def order_amend(
     it may have traded since. Raises `Problem` with the engine's refusal, or projection_behind when
     the order is amended and the record late; `EngineUnavailable`.
     """
-    answer = await _send(AmendOrder(order.account, order.order_id, price_ticks, quantity_lots))
+    answer = await _send(command)
     amended = next(event for event in answer.events if isinstance(event, OrderAmended))
     await selectors.projection_await(answer.sequence)
-    return await selectors.order_get(order.account, order.order_id), amended
+    return await selectors.order_get(command.account, command.order_id), amended
 
 
 async def order_cancel(
@@ -91,9 +128,37 @@ async def order_cancel(
     return cancelled, answer.time_ns
 
 
-async def orders_cancel(*, account: int, instrument: int = 0) -> list[int]:
-    """Cancel an account's resting orders, all or of one instrument; return their ids."""
-    answer = await _send(CancelAll(account, instrument))
+async def orders_cancel(
+    *, account: int, instrument: int = 0, side: int = 0, tag: str = ""
+) -> list[int]:
+    """Cancel an account's open orders, all or of one instrument, side, tag; return their ids."""
+    return _cancelled(await _send(CancelAll(account, instrument, side, tag)))
+
+
+async def heartbeat_set(*, account: int, timeout_ns: int) -> int:
+    """Have all orders of an account cancelled unless this comes again in time; 0 ends it.
+
+    Return when they are due to be cancelled, 0 when the heartbeat ended. Raises `Problem`,
+    `EngineUnavailable`.
+    """
+    answer = await _send(SetHeartbeat(account, timeout_ns))
+    event = next(event for event in answer.events if isinstance(event, HeartbeatSet))
+    return event.due_ns
+
+
+async def kill_switch_engage(*, account: int) -> list[int]:
+    """Stop an account at its own wish, again changes nothing; return the orders cancelled.
+
+    Only officers release it (`venue.set_kill_switch`). Raises `Problem`, `EngineUnavailable`.
+    """
+    answer = await _send_gathered(SetKillSwitch(account, 0, engaged=True))
+    first = answer.events[0]
+    if isinstance(first, Refused) and first.code == Refusal.UNCHANGED:
+        return []
+    return _cancelled(_accepted(answer))
+
+
+def _cancelled(answer: Answer) -> list[int]:
     return [event.order_id for event in answer.events if isinstance(event, OrderCancelled)]
 
 

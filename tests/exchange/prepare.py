@@ -24,10 +24,11 @@ from compliance import officer_keys
 from compliance import services as compliance
 from custody import services as custody
 from exchange.listings import services as listings
-from exchange.listings.defaults import default_listings
+from exchange.listings.calendars import continuous_phase
+from exchange.listings.defaults import SEGMENTS, default_listings
 from exchange.members import services as members
 from exchange.members.models import ApiKey, Member
-from matching.protocol.units import InstrumentClass, Phase
+from matching.protocol.units import InstrumentClass
 
 ACTOR = "process:tests"
 BASE_PRICES = {"XAU-KRW": Decimal(100_000), "XAG-KRW": Decimal(1_000)}
@@ -76,8 +77,11 @@ def market_prepare(venue: Officers) -> None:
     custody.account_prepare(number=2)
     for listing in default_listings(BASE_PRICES):
         listings.instrument_list(listing=listing, actor=ACTOR)
-        act = venue.act("venue.set_phase", instrument=listing.id, phase=int(Phase.CONTINUOUS))
+        phase = int(continuous_phase(listing.calendar))
+        act = venue.act("venue.set_phase", instrument=listing.id, phase=phase)
         listings.act_execute(act_id=act)
+    for segment in SEGMENTS:
+        listings.segment_list(listing=segment, actor=ACTOR)
 
 
 def member_prepare(officers: Officers, number: int) -> dict[str, Any]:

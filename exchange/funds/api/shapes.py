@@ -13,7 +13,18 @@ from exchange.api.pages import LIMIT_MAX, PageQuery
 PageLimit = Annotated[int, msgspec.Meta(ge=1, le=LIMIT_MAX)]
 # Microseconds since 1970, for a cursor that then names a row within its instant.
 _INSTANT = "[1-9][0-9]{0,16}"
-KindName = Literal["trade", "deposit", "withdrawal", "fee", "vat", "return"]
+KindName = Literal[
+    "trade",
+    "deposit",
+    "withdrawal",
+    "fee",
+    "vat",
+    "return",
+    "transfer",
+    "conversion",
+    "split",
+    "allocation",
+]
 AssetCode = Annotated[str, msgspec.Meta(pattern=r"^[A-Z0-9.-]{1,12}$", examples=["KRW"])]
 DateString = Annotated[
     str, msgspec.Meta(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$", examples=["2026-11-01"])

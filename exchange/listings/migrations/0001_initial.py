@@ -16,6 +16,36 @@ class Migration(migrations.Migration):
 
     operations = [
         migrations.CreateModel(
+            name="Segment",
+            fields=[
+                ("id", models.PositiveSmallIntegerField(primary_key=True, serialize=False)),
+                ("name", models.CharField(max_length=24, unique=True)),
+                (
+                    "calendar",
+                    models.CharField(choices=[("24h", "24h"), ("XKRX", "Xkrx")], max_length=8),
+                ),
+                ("constituents", models.JSONField()),
+                ("stages", models.JSONField()),
+                ("hold_ns", models.BigIntegerField()),
+                ("quiet_ns", models.BigIntegerField()),
+                ("defined_sequence", models.BigIntegerField(null=True)),
+                ("scheduled_to", models.DateTimeField(default=django.utils.timezone.now)),
+            ],
+            options={
+                "constraints": [
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            ("calendar__in", ["24h", "XKRX"]),
+                            ("hold_ns__gte", 0),
+                            ("id__gt", 0),
+                            ("quiet_ns__gte", 0),
+                        ),
+                        name="listings_segment_bounds",
+                    )
+                ],
+            },
+        ),
+        migrations.CreateModel(
             name="TradingSession",
             fields=[
                 (
@@ -26,9 +56,7 @@ class Migration(migrations.Migration):
                 ),
                 (
                     "calendar",
-                    models.CharField(
-                        choices=[("24h", "Round The Clock"), ("XKRX", "Xkrx")], max_length=8
-                    ),
+                    models.CharField(choices=[("24h", "24h"), ("XKRX", "Xkrx")], max_length=8),
                 ),
                 ("date", models.DateField()),
                 ("opens_at", models.DateTimeField()),
@@ -70,18 +98,37 @@ class Migration(migrations.Migration):
                 ("price_ticks_high", models.BigIntegerField(default=0)),
                 ("maker_fee_ppm", models.IntegerField(default=0)),
                 ("taker_fee_ppm", models.IntegerField(default=0)),
+                ("fee_tiers", models.JSONField(default=list)),
+                ("notional_units_max", compliance.fields.UnitsField(default=0)),
+                ("collar_ppm", models.PositiveIntegerField(default=0)),
+                ("dynamic_ppm", models.PositiveIntegerField(default=0)),
+                ("closing_dynamic_ppm", models.PositiveIntegerField(default=0)),
+                ("static_ppm", models.PositiveIntegerField(default=0)),
+                ("volatility_auction_ns", models.BigIntegerField(default=0)),
+                ("random_end_ns", models.BigIntegerField(default=0)),
+                ("allocation", models.PositiveSmallIntegerField(default=1)),
                 (
                     "phase",
                     models.PositiveSmallIntegerField(
-                        choices=[(1, "closed"), (2, "continuous"), (3, "halted")], default=1
+                        choices=[
+                            (1, "closed"),
+                            (2, "continuous"),
+                            (3, "halted"),
+                            (4, "opening_auction"),
+                            (5, "volatility_auction"),
+                            (6, "closing_auction"),
+                            (7, "continuous_24h"),
+                        ],
+                        default=1,
                     ),
                 ),
+                ("phase_ends_at_ns", models.BigIntegerField(default=0)),
                 ("phase_sequence", models.BigIntegerField(default=0)),
                 ("defined_sequence", models.BigIntegerField(null=True)),
                 (
                     "calendar",
                     models.CharField(
-                        choices=[("24h", "Round The Clock"), ("XKRX", "Xkrx")],
+                        choices=[("24h", "24h"), ("XKRX", "Xkrx")],
                         default="24h",
                         max_length=8,
                     ),
@@ -147,6 +194,24 @@ class Migration(migrations.Migration):
                             ),
                         ),
                         name="listings_instrument_fees",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            ("allocation__in", [1, 2]),
+                            ("notional_units_max__gte", 0),
+                            ("random_end_ns__gte", 0),
+                            ("volatility_auction_ns__gte", 0),
+                            models.Q(
+                                models.Q(
+                                    ("closing_dynamic_ppm", 0),
+                                    ("dynamic_ppm", 0),
+                                    ("static_ppm", 0),
+                                ),
+                                ("volatility_auction_ns__gt", 0),
+                                _connector="OR",
+                            ),
+                        ),
+                        name="listings_instrument_interruptions",
                     ),
                     models.CheckConstraint(
                         condition=models.Q(("base_asset", models.F("quote_asset")), _negated=True),

@@ -9,6 +9,7 @@ from django.db import transaction
 from compliance import services as compliance
 from compliance.errors import Conflict, Invalid
 from custody import selectors as custody
+from exchange.api.times import NS_PER_S
 from exchange.listings.locks import instrument_lock
 from exchange.listings.models import Calendar, Instrument
 from exchange.listings.ticks import band_around
@@ -16,7 +17,7 @@ from matching.client import engine
 from matching.protocol.commands import DefineInstrument
 from matching.protocol.events import InstrumentDefined, Refused
 from matching.protocol.refusals import Refusal
-from matching.protocol.units import PARTS_PER_MILLION
+from matching.protocol.units import PARTS_PER_MILLION, Allocation
 
 BODY = "venue"
 
@@ -26,7 +27,9 @@ class Listing:
     """What the listing committee decides about an instrument; sizes in quote asset and `unit`.
 
     `band` is the share of the base price by which prices may differ from it; `tick_table` holds
-    (from price, step) pairs rising from 0, each step a multiple of the tick.
+    (from price, step) pairs rising from 0, each step a multiple of the tick. `fee_tiers` are the
+    (maker, taker) rates of tiers 1, 2, ...; `value_max` bounds an order in the quote asset.
+    `collar`, `dynamic`, `closing_dynamic` and `static` are shares of a price (`DefineInstrument`).
     """
 
     id: int
@@ -43,6 +46,15 @@ class Listing:
     tick_table: tuple[tuple[int, int], ...] = ()
     maker_fee_ppm: int = 0
     taker_fee_ppm: int = 0
+    fee_tiers: tuple[tuple[int, int], ...] = ()
+    value_max: Decimal = Decimal(0)
+    collar: Decimal = Decimal(0)
+    dynamic: Decimal = Decimal(0)
+    closing_dynamic: Decimal = Decimal(0)
+    static: Decimal = Decimal(0)
+    volatility_auction_s: int = 0
+    random_end_s: int = 0
+    allocation: Allocation = Allocation.PRICE_TIME
     calendar: str = Calendar.ROUND_THE_CLOCK
 
 
@@ -120,7 +132,7 @@ def _row_values(listing: Listing) -> dict[str, Any]:
         for start, step in listing.tick_table
     )
     base_ticks = _whole("base_price in ticks", (listing.base_price or 0) / tick)
-    band_ppm = _whole("band in parts per million", listing.band * PARTS_PER_MILLION)
+    band_ppm = _ppm("band", listing.band)
     return {
         "symbol": listing.symbol,
         "base_asset_id": base.id,
@@ -136,6 +148,15 @@ def _row_values(listing: Listing) -> dict[str, Any]:
         "band_ppm": band_ppm,
         "maker_fee_ppm": listing.maker_fee_ppm,
         "taker_fee_ppm": listing.taker_fee_ppm,
+        "fee_tiers": [list(rates) for rates in listing.fee_tiers],
+        "notional_units_max": _whole("value_max", listing.value_max.scaleb(quote.decimals)),
+        "collar_ppm": _ppm("collar", listing.collar),
+        "dynamic_ppm": _ppm("dynamic", listing.dynamic),
+        "closing_dynamic_ppm": _ppm("closing_dynamic", listing.closing_dynamic),
+        "static_ppm": _ppm("static", listing.static),
+        "volatility_auction_ns": listing.volatility_auction_s * NS_PER_S,
+        "random_end_ns": listing.random_end_s * NS_PER_S,
+        "allocation": listing.allocation,
         "calendar": listing.calendar,
         **_band_values(base_ticks, band_ppm, table),
     }
@@ -146,6 +167,10 @@ def _band_values(
 ) -> dict[str, Any]:
     low, high = band_around(base_ticks, band_ppm, table)
     return {"base_price_ticks": base_ticks, "price_ticks_low": low, "price_ticks_high": high}
+
+
+def _ppm(name: str, share: Decimal) -> int:
+    return _whole(f"{name} in parts per million", share * PARTS_PER_MILLION)
 
 
 def _whole(name: str, value: Decimal) -> int:

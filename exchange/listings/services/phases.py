@@ -1,7 +1,8 @@
 """Phases of instruments: by act of officers, and by the calendar's transitions.
 
 An officer's word stands until the next transition; what officers halt stays halted until they lift
-it. The engine decides; the rows' `phase` follows its events.
+it. Auctions end by themselves in the engine; the schedule begins them, and steps in where an end is
+long overdue. The engine decides; the rows' `phase` follows its events.
 """
 
 import logging
@@ -22,26 +23,28 @@ from exchange.listings.services.instruments import BODY, instrument_rebase
 from exchange.listings.ticks import price_floor
 from matching.client import EngineUnavailable, engine
 from matching.protocol.codec import Answer
-from matching.protocol.commands import SetPhase
-from matching.protocol.events import PhaseChanged, Refused
-from matching.protocol.queries import GetInstruments, Instruments
+from matching.protocol.commands import SetKillSwitch, SetPhase
+from matching.protocol.events import Refused
+from matching.protocol.queries import GetInstruments, Instruments, InstrumentState
 from matching.protocol.refusals import Refusal
 from matching.protocol.units import Phase
 
 SCHEDULE = "process:schedule"
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_OPENING = (Phase.OPENING_AUCTION, Phase.CONTINUOUS, Phase.CONTINUOUS_24H)
 
 logger = logging.getLogger(__name__)
 
 
-def phase_project(*, instrument_id: int, phase: Phase, sequence: int) -> None:
+def phase_project(*, instrument_id: int, phase: Phase, ends_at_ns: int, sequence: int) -> None:
     """Note a phase that the engine's events tell; an older one than is known changes nothing."""
-    rows = Instrument.objects.filter(id=instrument_id, phase_sequence__lt=sequence)
-    rows.update(phase=phase, phase_sequence=sequence)
+    # One command may change a phase more than once: the last of its events counts.
+    rows = Instrument.objects.filter(id=instrument_id, phase_sequence__lte=sequence)
+    rows.update(phase=phase, phase_ends_at_ns=ends_at_ns, phase_sequence=sequence)
 
 
 def act_execute(*, act_id: UUID) -> None:
-    """Carry out an approved act of the venue: set an instrument's phase. May run any time.
+    """Carry out an approved act of the venue: a phase, or a kill switch. May run any time.
 
     Raises `EngineUnavailable`; what the engine refuses fails for good.
     """
@@ -50,16 +53,21 @@ def act_execute(*, act_id: UUID) -> None:
         raise Conflict(f"act {act_id} belongs to {act.body}")
     if act.state != act.State.APPROVED:
         return
-    if act.kind != "venue.set_phase":
-        compliance.act_fail(act_id=act_id, error=f"the venue does not execute {act.kind}")
-        return
     assert act.decided_at is not None, "an approved act has the time of its approval"
-    answer = _decide(act.payload["instrument"], Phase(act.payload["phase"]), act.decided_at)
+    match act.kind:
+        case "venue.set_phase":
+            phase = Phase(act.payload["phase"])
+            answer = _decide(act.payload["instrument"], phase, act.decided_at)
+        case "venue.set_kill_switch":
+            answer = engine().send(SetKillSwitch(**act.payload))
+        case _:
+            compliance.act_fail(act_id=act_id, error=f"the venue does not execute {act.kind}")
+            return
     first = answer.events[0]
-    if isinstance(first, PhaseChanged):
+    # A switch that stands as it should was set by an earlier attempt.
+    if not isinstance(first, Refused) or first.code == Refusal.UNCHANGED:
         compliance.act_complete(act_id=act_id, result={"sequence": answer.sequence})
         return
-    assert isinstance(first, Refused), f"unexpected answer {first}"
     # A young instance opens its revenue account while officers open its markets.
     if first.code in (Refusal.ENGINE_UNAVAILABLE, Refusal.UNKNOWN_ACCOUNT):
         compliance.act_retry(act_id=act_id, error=first.detail)
@@ -78,7 +86,7 @@ def _decide(instrument_id: int, phase: Phase, decided_at: datetime) -> Answer:
             decided_at = max(decided_at, scheduled_to or decided_at)
             rows.update(halted_by_officers=True)
         answer = engine().send(SetPhase(instrument_id, phase, _time_ns(decided_at)))
-        if isinstance(answer.events[0], PhaseChanged) and phase is not Phase.HALTED:
+        if not isinstance(answer.events[0], Refused) and phase is not Phase.HALTED:
             rows.update(halted_by_officers=False)
     return answer
 
@@ -106,10 +114,13 @@ def _follow(instrument_id: int, latest: Transition) -> bool:
         row = Instrument.objects.get(id=instrument_id)
         if latest.at <= row.scheduled_to:
             return False
-        if not row.halted_by_officers:
-            if latest.phase is Phase.CONTINUOUS:
-                _rebase(row)
-            command = SetPhase(instrument_id, latest.phase, _time_ns(latest.at))
+        state = _state(instrument_id)
+        if not row.halted_by_officers and _wanted(latest, state):
+            if row.scheduled_to < latest.day_begins and latest.phase in _OPENING:
+                _rebase(row, state)
+            ends_at_ns = _time_ns(latest.ends_at) if latest.ends_at else 0
+            decided_at_ns = _time_ns(latest.decided_at)
+            command = SetPhase(instrument_id, latest.phase, decided_at_ns, ends_at_ns)
             event = engine().send(command).events[0]
             # Officers who decided after the transition have the word until the next.
             if isinstance(event, Refused) and event.code != Refusal.STALE_VERSION:
@@ -130,16 +141,35 @@ def _follow(instrument_id: int, latest: Transition) -> bool:
     return True
 
 
+def _wanted(latest: Transition, state: InstrumentState) -> bool:
+    """Tell whether the market needs the calendar's word, or has come by itself to where it is."""
+    match latest.phase:
+        case Phase.CLOSED | Phase.CLOSING_AUCTION:  # what a breaker or officers closed stays so
+            return state.phase is not Phase.CLOSED
+        case Phase.CONTINUOUS:
+            return state.phase in (Phase.CLOSED, Phase.OPENING_AUCTION)
+        case Phase.CONTINUOUS_24H:  # an interruption, or a breaker's halt, ends by itself
+            return not state.ends_at_ns
+        case _:
+            return True
+
+
 def _time_ns(time: datetime) -> int:
     return (time - EPOCH) // timedelta(microseconds=1) * 1_000
 
 
-def _rebase(row: Instrument) -> None:
-    """Put the band around the last price of the day before, if there was a trade. Source: KRX."""
+def _state(instrument_id: int) -> InstrumentState:
     reply = engine().ask(GetInstruments())
     assert isinstance(reply, Instruments)
-    last = {each.definition.instrument: each.last_price_ticks for each in reply.instruments}
-    if row.base_price_ticks and last.get(row.id):
+    for each in reply.instruments:
+        if each.definition.instrument == instrument_id:
+            return each
+    raise Conflict(f"the engine knows no instrument {instrument_id}")
+
+
+def _rebase(row: Instrument, state: InstrumentState) -> None:
+    """Put the band around the last price of the day before, if there was a trade. Source: KRX."""
+    if row.base_price_ticks and state.last_price_ticks:
         # A trade under an earlier tick table may lie between two steps of this one.
-        price = price_floor(row.definition().tick_table, last[row.id])
+        price = price_floor(row.definition().tick_table, state.last_price_ticks)
         instrument_rebase(instrument_id=row.id, base_price_ticks=price, actor=SCHEDULE)

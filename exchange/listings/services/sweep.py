@@ -4,9 +4,10 @@ from functools import partial
 
 from compliance import selectors as compliance_selectors
 from compliance import services as compliance
-from exchange.listings.models import Instrument
+from exchange.listings.models import Instrument, Segment
 from exchange.listings.services.instruments import BODY, instrument_define
 from exchange.listings.services.phases import act_execute
+from exchange.listings.services.segments import segment_define
 
 
 def sweep(*, limit: int = 100) -> int:
@@ -20,4 +21,9 @@ def sweep(*, limit: int = 100) -> int:
     )
     for instrument_id in undefined:
         compliance.attempt(partial(instrument_define, instrument_id=instrument_id))
-    return len(due) + len(undefined)
+    segments = list(
+        Segment.objects.filter(defined_sequence=None).values_list("id", flat=True)[:limit]
+    )
+    for segment_id in segments:
+        compliance.attempt(partial(segment_define, segment_id=segment_id))
+    return len(due) + len(undefined) + len(segments)

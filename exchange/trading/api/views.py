@@ -11,17 +11,19 @@ from exchange.api.decoding import NoQuery, body_decode, query_decode
 from exchange.api.gathering import Gathered, attempt, in_memory, in_thread
 from exchange.api.pages import PageQuery, next_cursor
 from exchange.api.schema import documented
+from exchange.api.times import NS_PER_S, time_format
 from exchange.api.views import json_answer
 from exchange.listings.selectors import assets
 from exchange.members.api.views import MemberView
 from exchange.members.scopes import Scope
-from exchange.trading import selectors, services
+from exchange.trading import selectors, services, tiers
 from exchange.trading.api import serializers, shapes
 from exchange.trading.projection import FillRecord, OrderRecord
 from matching.client import engine_of_loop
 from matching.protocol import queries
 from matching.protocol.commands import PlaceOrder
 from matching.protocol.events import OrderRepeated
+from matching.protocol.units import Side
 from settlement.selectors import settled_sequence
 
 BUDGETS = {
@@ -41,18 +43,21 @@ class OrdersView(MemberView):
     @documented(
         "list_orders", "List orders, newest first", query=shapes.OrdersQuery, answer=shapes.Orders
     )
-    def get(self, request: Request) -> Response:
+    async def get(self, request: Request) -> Response:
         query = query_decode(request, shapes.OrdersQuery)
-        records = selectors.orders_page(
+        instrument = await in_memory(serializers.instrument_number, query.instrument)
+        records = await in_thread(
+            selectors.orders_page,
             self.account,
             open_only=None if query.state is None else query.state == "open",
-            instrument=serializers.instrument_number(query.instrument),
+            instrument=instrument,
             span_ns=query.span_ns(),
             before=query.before,
             limit=query.limit,
         )
+        await selectors.stops_renew(records)
         cursor = next_cursor([record.order_id for record in records], query.limit)
-        return Response(shapes.Orders([serializers.order_show(each) for each in records], cursor))
+        return Response(shapes.Orders(await in_memory(_orders_show, records), cursor))
 
     @documented(
         "place_order",
@@ -71,15 +76,90 @@ class OrdersView(MemberView):
 
     @documented(
         "cancel_orders",
-        "Cancel all open orders, or those of one instrument",
+        "Cancel all open orders, or those of an instrument, a side, a tag",
         query=shapes.CancelQuery,
         answer=shapes.CancelledOrders,
     )
     async def delete(self, request: Request) -> Response:
         query = query_decode(request, shapes.CancelQuery)
-        instrument = await in_memory(serializers.instrument_number, query.instrument) or 0
-        cancelled = await services.orders_cancel(account=self.account, instrument=instrument)
+        serializers.tag_check(query.tag)
+        instrument = await in_memory(serializers.instrument_number, query.instrument)
+        cancelled = await services.orders_cancel(
+            account=self.account,
+            instrument=instrument or 0,
+            side=Side[query.side.upper()] if query.side else 0,
+            tag=query.tag,
+        )
         return Response(shapes.CancelledOrders([str(order_id) for order_id in cancelled]))
+
+
+class PairView(MemberView):
+    """Two orders of which one cancels the other."""
+
+    scopes = {"POST": Scope.TRADE}
+    budgets = BUDGETS
+
+    @documented(
+        "place_pair",
+        "Place a stop order and a limit order that cancel each other (201), or get them (200)",
+        body=shapes.PlacePair,
+        answer=shapes.OrderPair,
+        status=201,
+        also=(200,),
+    )
+    async def post(self, request: Request) -> HttpResponse:
+        query_decode(request, NoQuery)
+        body = body_decode(request, shapes.PlacePair)
+        pair = await in_memory(serializers.pair_commands, self.account, body)
+        stop, limit = await services.pair_place(*pair)
+        shown = await in_memory(_orders_show, [stop.order, limit.order])
+        created = stop.created or limit.created
+        return json_answer(shapes.OrderPair(*shown), status=201 if created else 200, headers={})
+
+
+class HeartbeatView(MemberView):
+    """Cancel on disconnect."""
+
+    scopes = {"POST": Scope.TRADE}
+    budgets = {"POST": Budget.CANCEL}
+
+    @documented(
+        "set_heartbeat",
+        "Have all open orders cancelled unless this comes again in time",
+        body=shapes.SetHeartbeat,
+        answer=shapes.Heartbeat,
+    )
+    async def post(self, request: Request) -> Response:
+        query_decode(request, NoQuery)
+        timeout_ns = body_decode(request, shapes.SetHeartbeat).timeout_s * NS_PER_S
+        due_ns = await services.heartbeat_set(account=self.account, timeout_ns=timeout_ns)
+        return Response(shapes.Heartbeat(time_format(due_ns) if due_ns else None))
+
+
+class KillSwitchView(MemberView):
+    """The member's own emergency stop."""
+
+    scopes = {"GET": Scope.READ, "POST": Scope.TRADE}
+    budgets = {"GET": Budget.READ, "POST": Budget.CANCEL}
+
+    @documented("get_kill_switch", "Get whether your orders are stopped", answer=shapes.KillSwitch)
+    def get(self, request: Request) -> Response:
+        query_decode(request, NoQuery)
+        engaged, changed_at_ns = selectors.kill_switch(account=self.account)
+        changed_at = time_format(changed_at_ns) if changed_at_ns else None
+        return Response(shapes.KillSwitch(engaged, changed_at))
+
+    @documented(
+        "engage_kill_switch",
+        "Cancel all open orders and have new ones refused, until officers of the venue release it",
+        body=shapes.EngageKillSwitch,
+        answer=shapes.KillSwitchEngaged,
+    )
+    async def post(self, request: Request) -> Response:
+        query_decode(request, NoQuery)
+        body_decode(request, shapes.EngageKillSwitch)
+        cancelled = await services.kill_switch_engage(account=self.account)
+        return Response(shapes.KillSwitchEngaged(True, [str(number) for number in cancelled]))
 
 
 class OrderView(MemberView):
@@ -213,15 +293,18 @@ def _placed_show(placed: services.Placed) -> HttpResponse:
     )
 
 
+def _orders_show(orders: Sequence[OrderRecord]) -> list[shapes.Order]:
+    return [serializers.order_show(each) for each in orders]
+
+
 async def _show(order: OrderRecord) -> Response:
+    await selectors.stops_renew([order])
     return Response(await in_memory(serializers.order_show, order))
 
 
 async def _amend(order: OrderRecord, body: shapes.AmendOrder) -> Response:
-    price_ticks, quantity_lots = await in_memory(serializers.amend_steps, order, body)
-    order, amended = await services.order_amend(
-        order=order, price_ticks=price_ticks, quantity_lots=quantity_lots
-    )
+    command = await in_memory(serializers.amend_command, order, body)
+    order, amended = await services.order_amend(command)
     shown = await in_memory(serializers.order_show, order)
     return Response(shapes.AmendedOrder(shown, amended.priority_kept))
 
@@ -262,6 +345,17 @@ class FillsView(MemberView):
             limit=query.limit,
         )
         return _fills(self.account, records, query.limit)
+
+
+class FeeTierView(MemberView):
+    """What trading costs the member today."""
+
+    scopes = {"GET": Scope.READ}
+
+    @documented("get_fee_tier", "Get your fee tier and rates", answer=shapes.FeeTierStanding)
+    def get(self, request: Request) -> Response:
+        query_decode(request, NoQuery)
+        return Response(serializers.fee_tier_show(tiers.standing(account=self.account)))
 
 
 class BalancesView(MemberView):

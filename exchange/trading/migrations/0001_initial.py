@@ -86,6 +86,7 @@ class Migration(migrations.Migration):
                 ("taker_account", models.BigIntegerField()),
                 ("maker_fee_units", compliance.fields.UnitsField()),
                 ("taker_fee_units", compliance.fields.UnitsField()),
+                ("kind", models.PositiveSmallIntegerField()),
             ],
             options={
                 "indexes": [
@@ -97,6 +98,7 @@ class Migration(migrations.Migration):
                     models.CheckConstraint(
                         condition=models.Q(
                             ("base_units__gt", 0),
+                            ("kind__in", [1, 2, 3, 4, 5]),
                             ("price_ticks__gt", 0),
                             ("quantity_lots__gt", 0),
                             ("quote_units__gt", 0),
@@ -116,11 +118,20 @@ class Migration(migrations.Migration):
                 ("instrument", models.PositiveSmallIntegerField()),
                 ("side", models.PositiveSmallIntegerField()),
                 ("kind", models.PositiveSmallIntegerField()),
+                ("acting_kind", models.PositiveSmallIntegerField()),
                 ("time_in_force", models.PositiveSmallIntegerField()),
                 ("placed_price_ticks", models.BigIntegerField()),
                 ("placed_quantity_lots", models.BigIntegerField()),
                 ("price_ticks", models.BigIntegerField()),
                 ("quantity_lots", models.BigIntegerField()),
+                ("stop_price_ticks", models.BigIntegerField(default=0)),
+                ("trail_ticks", models.BigIntegerField(default=0)),
+                ("display_lots", models.BigIntegerField(default=0)),
+                ("minimum_lots", models.BigIntegerField(default=0)),
+                ("cash_units", compliance.fields.UnitsField(default=0)),
+                ("expires_at_ns", models.BigIntegerField(default=0)),
+                ("tag", models.CharField(blank=True, max_length=16)),
+                ("pair", models.CharField(blank=True, max_length=36)),
                 ("filled_lots", models.BigIntegerField(default=0)),
                 ("remaining_lots", models.BigIntegerField()),
                 ("filled_quote_units", compliance.fields.UnitsField(default=0)),
@@ -131,7 +142,12 @@ class Migration(migrations.Migration):
                 (
                     "state",
                     models.PositiveSmallIntegerField(
-                        choices=[(1, "open"), (2, "filled"), (3, "cancelled")]
+                        choices=[
+                            (1, "open"),
+                            (2, "filled"),
+                            (3, "cancelled"),
+                            (4, "waiting"),
+                        ]
                     ),
                 ),
                 ("cancel_reason", models.PositiveSmallIntegerField(null=True)),
@@ -143,7 +159,7 @@ class Migration(migrations.Migration):
                 "indexes": [
                     models.Index(fields=["account", "-order_id"], name="trading_order_account"),
                     models.Index(
-                        condition=models.Q(("state", 1)),
+                        condition=models.Q(("state__in", [1, 4])),
                         fields=["account", "-order_id"],
                         name="trading_order_open",
                     ),
@@ -155,15 +171,16 @@ class Migration(migrations.Migration):
                 "constraints": [
                     models.CheckConstraint(
                         condition=models.Q(
-                            ("kind__in", [1, 2]),
+                            ("acting_kind__in", [1, 2, 3, 4, 5, 6, 7, 8, 9]),
+                            ("kind__in", [1, 2, 3, 4, 5, 6, 7, 8, 9]),
                             ("medium__in", [1, 2, 3, 4]),
                             ("self_trade_prevention__in", [1, 2, 3, 4]),
                             ("side__in", [1, 2]),
-                            ("state__in", [1, 2, 3]),
-                            ("time_in_force__in", [1, 2, 3]),
+                            ("state__in", [1, 2, 3, 4]),
+                            ("time_in_force__in", [1, 2, 3, 4, 5, 6, 7]),
                             models.Q(
                                 ("cancel_reason", None),
-                                ("cancel_reason__in", [1, 2, 3, 4, 5, 6]),
+                                ("cancel_reason__in", list(range(1, 14))),
                                 _connector="OR",
                             ),
                         ),
@@ -184,12 +201,65 @@ class Migration(migrations.Migration):
                     ),
                     models.CheckConstraint(
                         condition=models.Q(
-                            models.Q(("remaining_lots__gt", 0), ("state", 1)),
-                            models.Q(models.Q(("state", 1), _negated=True), ("remaining_lots", 0)),
+                            models.Q(("remaining_lots__gt", 0), ("state__in", [1, 4])),
+                            models.Q(
+                                models.Q(("state__in", [1, 4]), _negated=True),
+                                ("remaining_lots", 0),
+                            ),
                             _connector="OR",
                         ),
                         name="trading_order_open_remains",
                     ),
+                ],
+            },
+        ),
+        migrations.CreateModel(
+            name="FeeTier",
+            fields=[
+                ("holder", models.BigIntegerField(primary_key=True, serialize=False)),
+                ("tier", models.PositiveSmallIntegerField()),
+                ("volume_units", compliance.fields.UnitsField()),
+            ],
+        ),
+        migrations.CreateModel(
+            name="FeeTierDay",
+            fields=[
+                ("date", models.DateField(primary_key=True, serialize=False)),
+                ("sequence", models.BigIntegerField()),
+                ("done", models.BooleanField(default=False)),
+            ],
+        ),
+        migrations.CreateModel(
+            name="Movement",
+            fields=[
+                ("sequence", models.BigIntegerField(primary_key=True, serialize=False)),
+                ("buyer", models.BigIntegerField()),
+                ("seller", models.BigIntegerField()),
+                ("base_asset", models.PositiveSmallIntegerField()),
+                ("base_units", compliance.fields.UnitsField()),
+                ("quote_asset", models.PositiveSmallIntegerField()),
+                ("quote_units", compliance.fields.UnitsField()),
+            ],
+        ),
+        migrations.CreateModel(
+            name="KillSwitch",
+            fields=[
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("account", models.BigIntegerField()),
+                ("instrument", models.PositiveSmallIntegerField()),
+                ("engaged", models.BooleanField()),
+                ("changed_at_ns", models.BigIntegerField()),
+            ],
+            options={
+                "constraints": [
+                    models.UniqueConstraint(
+                        fields=("account", "instrument"), name="trading_killswitch_one"
+                    )
                 ],
             },
         ),

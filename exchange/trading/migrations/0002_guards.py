@@ -1,4 +1,4 @@
-"""What the database itself holds: fills are append-only, and the projector has one position."""
+"""What the database itself holds: fills and movements are append-only, and the projector has one position."""
 
 from django.db import migrations
 
@@ -10,6 +10,7 @@ class Migration(migrations.Migration):
 
     operations = [
         append_only("trading_fill"),
+        append_only("trading_movement"),
         migrations.RunSQL(
             "INSERT INTO trading_projectorposition (id, sequence) VALUES (1, 0)",
             "DELETE FROM trading_projectorposition",

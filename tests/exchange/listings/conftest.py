@@ -10,7 +10,8 @@ from exchange.listings.defaults import default_listings
 from exchange.listings.models import Instrument
 from matching.client import EngineClient
 from matching.protocol.commands import OpenAccount
-from matching.protocol.units import AccountKind
+from matching.protocol.queries import GetInstruments, Instruments, InstrumentState
+from matching.protocol.units import AccountKind, Phase
 from tests.bodies import *
 from tests.compliance.desks import Desk, desk_open
 
@@ -38,3 +39,14 @@ def listed(db: None, engine_client: EngineClient) -> dict[str, Instrument]:
 def venue_desks(db: None, keys: Path) -> tuple[Desk, Desk]:
     """Two officers of the venue."""
     return desk_open("vera", "venue"), desk_open("walt", "venue")
+
+
+def state_of(engine: EngineClient, row: Instrument) -> InstrumentState:
+    reply = engine.ask(GetInstruments())
+    assert isinstance(reply, Instruments)
+    (state,) = [each for each in reply.instruments if each.definition.instrument == row.id]
+    return state
+
+
+def phase_of(engine: EngineClient, row: Instrument) -> Phase:
+    return state_of(engine, row).phase

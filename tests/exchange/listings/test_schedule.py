@@ -4,6 +4,7 @@ from datetime import UTC, date, datetime, timedelta
 from functools import partial
 from itertools import count
 from pathlib import Path
+from time import time_ns
 
 import pytest
 from django.db import IntegrityError, transaction
@@ -13,14 +14,21 @@ from compliance.models import Act, AuditRecord
 from exchange.api.errors import Problem
 from exchange.listings import selectors, services
 from exchange.listings.calendars import Session, sessions_compute, trade_date
-from exchange.listings.models import Calendar, Instrument, TradingSession
+from exchange.listings.defaults import SEGMENTS
+from exchange.listings.models import Calendar, Instrument, Segment, TradingSession
 from exchange.listings.selectors import instrument_by_symbol, instruments, price_parse
 from matching.client import EngineClient, engine
-from matching.protocol.commands import SetPhase
-from matching.protocol.queries import GetInstruments, Instruments
+from matching.protocol.commands import SetKillSwitch, SetPhase
+from matching.protocol.queries import (
+    GetInstruments,
+    GetSegments,
+    Segments,
+)
 from matching.protocol.units import Phase
 from tests.compliance.desks import Desk, act_approved
+from tests.exchange.listings.conftest import phase_of, state_of
 
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 SHARE, GOLD = "GDC-KRW", "XAU-KRW"
 MICROSECOND = timedelta(microseconds=1)
 # Far after any clock on which officers decide. A module's engine outlives its tests and takes no
@@ -58,34 +66,87 @@ def decide(desks: tuple[Desk, Desk], row: Instrument, phase: Phase, at: datetime
     assert Act.objects.get(id=done.id).state == Act.State.EXECUTED
 
 
-def phase_of(engine: EngineClient, row: Instrument) -> Phase:
-    reply = engine.ask(GetInstruments())
-    assert isinstance(reply, Instruments)
-    (state,) = [each for each in reply.instruments if each.definition.instrument == row.id]
-    return state.phase
+def ends_at(engine: EngineClient, row: Instrument) -> datetime | None:
+    """Return when the market's phase ends by itself."""
+    found = state_of(engine, row).ends_at_ns
+    return EPOCH + timedelta(microseconds=found // 1_000) if found else None
 
 
-def test_market_opens_and_closes_at_the_very_transition(
+def test_market_enters_its_auctions_at_the_very_transition(
     markets: dict[str, Instrument], days: tuple[date, date], engine_client: EngineClient
 ) -> None:
     friday, _ = days
     share = markets[SHARE]
+    # The engine's own clock stands long before, so that no auction ends by itself here.
     for at, phase, followed in (
-        (kst(friday, 9) - MICROSECOND, Phase.CLOSED, 0),
-        (kst(friday, 9), Phase.CONTINUOUS, 2),
-        (kst(friday, 9), Phase.CONTINUOUS, 0),
-        (kst(friday, 15, 30) - MICROSECOND, Phase.CONTINUOUS, 0),
-        (kst(friday, 15, 30), Phase.CLOSED, 2),
+        (kst(friday, 8, 30) - MICROSECOND, Phase.CLOSED, 0),
+        (kst(friday, 8, 30), Phase.OPENING_AUCTION, 2),
+        (kst(friday, 9), Phase.OPENING_AUCTION, 0),
+        (kst(friday, 9, 5), Phase.CONTINUOUS, 2),
+        (kst(friday, 9, 5), Phase.CONTINUOUS, 0),
+        (kst(friday, 15, 20) - MICROSECOND, Phase.CONTINUOUS, 0),
+        (kst(friday, 15, 20), Phase.CLOSING_AUCTION, 2),
+        (kst(friday, 15, 30), Phase.CLOSING_AUCTION, 0),
+        (kst(friday, 15, 35), Phase.CLOSED, 2),
     ):
         assert services.phases_schedule(now=at) == followed
         assert phase_of(engine_client, share) is phase
+        ends = {Phase.OPENING_AUCTION: kst(friday, 9), Phase.CLOSING_AUCTION: kst(friday, 15, 30)}
+        assert ends_at(engine_client, share) == ends.get(phase)
     assert phase_of(engine_client, markets[GOLD]) is Phase.CLOSED
     assert services.phases_schedule(now=kst(friday, 24)) == 7
-    assert phase_of(engine_client, markets[GOLD]) is Phase.CONTINUOUS
+    assert phase_of(engine_client, markets[GOLD]) is Phase.CONTINUOUS_24H
     passed = AuditRecord.objects.filter(
         action="instrument.transition_passed", subject=f"instrument:{SHARE}"
     )
-    assert [record.detail["phase"] for record in passed.order_by("id")] == ["CONTINUOUS", "CLOSED"]
+    assert [record.detail["phase"] for record in passed.order_by("id")] == [
+        *("OPENING_AUCTION", "CONTINUOUS", "CLOSING_AUCTION", "CLOSED")
+    ]
+
+
+def test_what_closed_for_the_day_is_not_opened_again_for_the_closing_auction(
+    markets: dict[str, Instrument], days: tuple[date, date], engine_client: EngineClient
+) -> None:
+    friday, _ = days
+    share = markets[SHARE]
+    services.phases_schedule(now=kst(friday, 9, 5))
+    engine_client.send(SetPhase(share.id, Phase.CLOSED))  # as a breaker's last stage does
+    services.phases_schedule(now=kst(friday, 15, 20))
+    assert phase_of(engine_client, share) is Phase.CLOSED
+
+
+def test_interruption_of_a_24_hour_market_outlasts_midnight(
+    markets: dict[str, Instrument], days: tuple[date, date], engine_client: EngineClient
+) -> None:
+    friday, _ = days
+    gold = markets[GOLD]
+    ends_at_ns = time_ns() + 3_600 * 10**9
+    engine_client.send(SetPhase(gold.id, Phase.VOLATILITY_AUCTION, 0, ends_at_ns))
+    assert services.phases_schedule(now=kst(friday, 24)) == 9
+    assert phase_of(engine_client, gold) is Phase.VOLATILITY_AUCTION
+    assert phase_of(engine_client, markets["XAG-KRW"]) is Phase.CONTINUOUS_24H
+
+
+def test_segments_begin_their_day_once_all_their_markets_have(
+    markets: dict[str, Instrument], days: tuple[date, date], engine_client: EngineClient
+) -> None:
+    friday, _ = days
+    for listing in SEGMENTS:
+        services.segment_list(listing=listing, actor="process:test")
+    Segment.objects.update(scheduled_to=kst(friday, 0))
+    assert services.sessions_begin(now=kst(friday, 8, 30)) == 0
+    services.phases_schedule(now=kst(friday, 8, 30))
+    assert services.sessions_begin(now=kst(friday, 8, 30)) == 1
+    assert services.sessions_begin(now=kst(friday, 9)) == 0
+    reply = engine_client.ask(GetSegments())
+    assert isinstance(reply, Segments)
+    metals, securities = reply.segments
+    assert (metals.definition.stages, metals.closes_at_ns) == ((), 0)
+    assert EPOCH + timedelta(microseconds=securities.closes_at_ns // 1_000) == kst(friday, 15, 30)
+    # 71,500 KRW and 1,000 steps of 5 KRW.
+    assert securities.base_index == securities.index == 71_500 + 5 * 1_000
+    services.phases_schedule(now=kst(friday, 24))
+    assert services.sessions_begin(now=kst(friday, 24)) == 1
 
 
 def test_only_the_latest_counts_when_transitions_were_missed(
@@ -95,9 +156,18 @@ def test_only_the_latest_counts_when_transitions_were_missed(
     before = engine_client.ask(GetInstruments()).sequence
     assert services.phases_schedule(now=kst(monday, 16)) == 9
     assert phase_of(engine_client, markets[SHARE]) is Phase.CLOSED
-    assert engine_client.ask(GetInstruments()).sequence == before + 9
+    # The shares were closed already.
+    assert engine_client.ask(GetInstruments()).sequence == before + 7
     row = Instrument.objects.get(symbol=SHARE)
-    assert row.scheduled_to == kst(monday, 15, 30)
+    assert row.scheduled_to == kst(monday, 15, 35)
+
+
+def test_opening_that_was_missed_is_made_up_for(
+    markets: dict[str, Instrument], days: tuple[date, date], engine_client: EngineClient
+) -> None:
+    friday, _ = days
+    assert services.phases_schedule(now=kst(friday, 11)) == 2
+    assert phase_of(engine_client, markets[SHARE]) is Phase.CONTINUOUS
 
 
 def test_officers_word_stands_until_the_next_transition(
@@ -114,10 +184,12 @@ def test_officers_word_stands_until_the_next_transition(
     act(Phase.CONTINUOUS, kst(friday, 20))  # a special session
     assert services.phases_schedule(now=kst(friday, 23)) == 0
     assert phase_of(engine_client, share) is Phase.CONTINUOUS
-    act(Phase.CLOSED, kst(monday, 9, 1))  # decided before the schedule had looked
-    services.phases_schedule(now=kst(monday, 9, 2))
+    act(Phase.CLOSED, kst(monday, 8, 31))  # decided before the schedule had looked
+    services.phases_schedule(now=kst(monday, 8, 32))
     assert phase_of(engine_client, share) is Phase.CLOSED
-    services.phases_schedule(now=kst(monday, 15, 30))
+    act(Phase.CLOSED, kst(monday, 9, 1))
+    for at in (kst(monday, 9, 5), kst(monday, 15, 20), kst(monday, 15, 35)):
+        services.phases_schedule(now=at)
     assert phase_of(engine_client, share) is Phase.CLOSED
 
 
@@ -131,24 +203,39 @@ def test_halted_market_stays_halted_until_officers_lift_it(
     share = markets[SHARE]
 
     act = partial(decide, venue_desks, share)
-    services.phases_schedule(now=kst(friday, 9))
-    act(Phase.HALTED, kst(friday, 8, 59))  # decided just before the opening, carried out after
-    for at in (kst(friday, 15, 30), kst(monday, 9)):
+    services.phases_schedule(now=kst(friday, 8, 30))
+    act(Phase.HALTED, kst(friday, 8, 29))  # decided just before the auction, carried out after
+    for at in (kst(friday, 15, 20), kst(friday, 15, 35), kst(monday, 8, 30)):
         services.phases_schedule(now=at)
         assert phase_of(engine_client, share) is Phase.HALTED
     act(Phase.CONTINUOUS, kst(monday, 11))
     assert phase_of(engine_client, share) is Phase.CONTINUOUS
-    services.phases_schedule(now=kst(monday, 15, 30))
-    assert phase_of(engine_client, share) is Phase.CLOSED
+    services.phases_schedule(now=kst(monday, 15, 20))
+    assert phase_of(engine_client, share) is Phase.CLOSING_AUCTION
+
+
+def test_officers_stop_a_market_and_release_it(
+    markets: dict[str, Instrument], engine_client: EngineClient, venue_desks: tuple[Desk, Desk]
+) -> None:
+    gold = markets[GOLD]
+    for engaged in (True, False):
+        done = act_approved(
+            *venue_desks, "venue.set_kill_switch", account=0, instrument=gold.id, engaged=engaged
+        )
+        if not engaged:  # a worker told the engine, and died
+            engine_client.send(SetKillSwitch(0, gold.id, engaged))
+        services.act_execute(act_id=done.id)
+        assert Act.objects.get(id=done.id).state == Act.State.EXECUTED
+        assert state_of(engine_client, gold).killed is engaged
 
 
 def test_market_stays_closed_when_its_sessions_run_out(
     markets: dict[str, Instrument], days: tuple[date, date], engine_client: EngineClient
 ) -> None:
     _, monday = days
-    services.phases_schedule(now=kst(monday, 9))
+    services.phases_schedule(now=kst(monday, 8, 30))
     share, next_day = markets[SHARE], monday + timedelta(days=1)
-    services.phases_schedule(now=kst(next_day, 10))
+    services.phases_schedule(now=kst(next_day, 9))
     assert phase_of(engine_client, share) is Phase.CLOSED
     TradingSession.objects.create(
         calendar=Calendar.XKRX,
@@ -156,8 +243,11 @@ def test_market_stays_closed_when_its_sessions_run_out(
         opens_at=kst(next_day, 10),
         closes_at=kst(next_day, 16, 30),
     )
-    assert services.phases_schedule(now=kst(next_day, 10, 1)) == 2
-    assert phase_of(engine_client, share) is Phase.CONTINUOUS
+    # An opening an hour late has its auction an hour later.
+    assert services.phases_schedule(now=kst(next_day, 9, 29)) == 0
+    assert services.phases_schedule(now=kst(next_day, 9, 31)) == 2
+    assert phase_of(engine_client, share) is Phase.OPENING_AUCTION
+    assert ends_at(engine_client, share) == kst(next_day, 10)
 
 
 def test_transition_is_due_again_when_the_engine_is_away(
@@ -172,11 +262,11 @@ def test_transition_is_due_again_when_the_engine_is_away(
     with monkeypatch.context() as patch:
         patch.setenv("NEXUS_ENGINE_SOCKET", str(tmp_path / "nobody"))
         engine.cache_clear()
-        assert services.phases_schedule(now=kst(friday, 9)) == 0
+        assert services.phases_schedule(now=kst(friday, 8, 30)) == 0
     engine.cache_clear()
     assert Instrument.objects.get(symbol=SHARE).scheduled_to == kst(friday, 0)
-    assert services.phases_schedule(now=kst(friday, 9)) == 2
-    assert phase_of(engine_client, markets[SHARE]) is Phase.CONTINUOUS
+    assert services.phases_schedule(now=kst(friday, 8, 30)) == 2
+    assert phase_of(engine_client, markets[SHARE]) is Phase.OPENING_AUCTION
 
 
 def test_new_market_waits_for_its_next_session(

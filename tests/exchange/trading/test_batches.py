@@ -12,10 +12,13 @@ from exchange.listings.models import Instrument
 from exchange.trading import batches
 from exchange.trading.models import BatchProposal
 from exchange.trading.projector import entries_project
+from matching.protocol.commands import Convert, Credit, OpenAccount, Transfer
 from matching.protocol.events import Filled
+from matching.protocol.units import AccountKind
 from settlement.models import Batch, Deployment
 from settlement.netting import net, obligation_of
 from settlement.obligations import obligations_store
+from settlement.selectors import obligations_between
 from tests.exchange.flows import ACCOUNTS, Flow, entries_of
 
 pytestmark = pytest.mark.django_db
@@ -96,6 +99,27 @@ def test_clearing_house_takes_what_the_venue_netted(flow: Flow) -> None:
     assert bytes(batch.fills_root) == bytes(proposal.fills_root)
     assert batches.batch_propose() is None
     assert BatchProposal.objects.get().state == "submitted"
+
+
+def test_movements_between_accounts_are_netted_with_the_fills(flow: Flow) -> None:
+    before = len(flow.applied)
+    seller, buyer, provider = ACCOUNTS[0], ACCOUNTS[1], ACCOUNTS[-1] + 1
+    Account.objects.create(id=provider, holder=provider, address=address("provider"))
+    flow.send(OpenAccount(provider, provider, AccountKind.MIRROR))
+    flow.send(Credit(provider, 3, 1_000, "provider"))
+    flow.send(Transfer(seller, buyer, 2, 70, "gift"))
+    flow.send(Convert(buyer, provider, 1, 900, 3, 30, "exchange"))
+    (entry,) = entries_of(flow.applied[before:], 10)
+    entries_project([entry], after_sequence=entry.after_sequence)
+    obligations_store(entry)
+    proposal = propose_and_sign()
+    assert proposal.to_sequence == flow.engine.sequence
+    positions = {(account, asset): int(units) for account, asset, units in proposal.net}
+    assert (positions[provider, 1], positions[provider, 3]) == (900, -30)
+    assert batches.batch_hand_over(batch_id=proposal.batch_id)
+    dues = obligations_between(1, flow.engine.sequence)
+    assert net(dues) == positions
+    assert bytes(Batch.objects.get().fills_root) == bytes(proposal.fills_root)
 
 
 def test_proposal_is_the_same_when_it_is_made_again(flow: Flow) -> None:

@@ -4,17 +4,28 @@ import random
 from dataclasses import astuple
 from typing import Any
 
+import msgspec
 import pytest
 from django.db import DatabaseError, connection, transaction
 
 from exchange.trading import selectors
 from exchange.trading.errors import ProjectionFault
-from exchange.trading.models import Fill, Order
+from exchange.trading.models import Fill, Order, OrderState
 from exchange.trading.projection import Projection
 from exchange.trading.projector import _FILL_COLUMNS, _ORDER_COLUMNS, entries_project
 from matching.protocol.codec import StreamEntry
-from matching.protocol.events import OrderAccepted
+from matching.protocol.commands import OrderTerms
+from matching.protocol.events import Applied, Filled, OrderAccepted, OrderCancelled, OrderReduced
 from matching.protocol.queries import GetOpenOrders, OpenOrders
+from matching.protocol.units import (
+    CancelReason,
+    FillKind,
+    Medium,
+    OrderKind,
+    SelfTradePrevention,
+    Side,
+    TimeInForce,
+)
 from tests.exchange.flows import Flow, entries_of
 
 pytestmark = pytest.mark.django_db
@@ -111,3 +122,36 @@ def test_client_order_id_used_again_names_the_newest_order() -> None:
     newest = Order.objects.filter(account=1000).latest("order_id")
     found = selectors._newest(1000, first.client_order_id)
     assert found is not None and found.order_id == newest.order_id > first.order_id
+
+
+def test_external_and_compensating_fills_are_recorded_and_complete_what_was_routed() -> None:
+    """A partner fills what left the order; a fill that undoes another has no order at all."""
+    accepted = OrderAccepted(
+        5, 1000, "a", 1, Side.BUY, OrderKind.LIMIT, TimeInForce.GTC, 10, 4, False,
+        SelfTradePrevention.CANCEL_NEWEST, Medium.REST, OrderTerms(tag="t"),
+    )  # fmt: skip
+    routed = (
+        OrderReduced(5, 1000, 1, 4, 0),
+        OrderCancelled(5, 1000, 1, CancelReason.ROUTED, 0),
+    )
+    half = Filled(1, 1, 10, 2, 20, 200, Side.BUY, 0, 5, 1001, 1000, 0, 1, 0, 0, FillKind.EXTERNAL)
+    undone = Filled(
+        3, 1, 10, 2, 20, 200, Side.BUY, 0, 0, 1001, 1000, 0, 0, 0, 0, FillKind.COMPENSATING
+    )
+    rest = msgspec.structs.replace(half, fill_id=2)
+    for sequence, events, filled, state in (
+        (1, (accepted, *routed), 0, OrderState.CANCELLED),
+        (2, (half,), 2, OrderState.CANCELLED),
+        (3, (rest, undone), 4, OrderState.FILLED),
+    ):
+        entry = StreamEntry(sequence - 1, (Applied(sequence, sequence, events),))
+        entries_project([entry], after_sequence=selectors.projector_position())
+        order = Order.objects.get(order_id=5)
+        assert (order.filled_lots, order.state, order.tag) == (filled, state, "t")
+    assert order.cancel_reason is None
+    kinds = Fill.objects.order_by("fill_id").values_list("kind", "taker_order_id")
+    assert list(kinds) == [
+        (FillKind.EXTERNAL, 5),
+        (FillKind.EXTERNAL, 5),
+        (FillKind.COMPENSATING, 0),
+    ]

@@ -1,4 +1,4 @@
-"""List the default markets in database and engine; running it again changes nothing."""
+"""List the default markets and segments in database and engine; again changes nothing."""
 
 import json
 from decimal import Decimal, InvalidOperation
@@ -7,8 +7,8 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from compliance.errors import BodyRefused
-from exchange.listings.defaults import DEFAULTS, default_listings
-from exchange.listings.services import instrument_list
+from exchange.listings.defaults import DEFAULTS, SEGMENTS, default_listings
+from exchange.listings.services import instrument_list, segment_list
 
 
 class Command(BaseCommand):
@@ -29,6 +29,8 @@ class Command(BaseCommand):
             rows = [
                 instrument_list(listing=listing, actor="process:listings") for listing in listings
             ]
+            for segment in SEGMENTS:
+                segment_list(listing=segment, actor="process:listings")
         except BodyRefused as error:
             raise CommandError(str(error)) from error
         self.stdout.write(json.dumps([{"id": row.id, "symbol": row.symbol} for row in rows]))
