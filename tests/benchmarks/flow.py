@@ -65,8 +65,8 @@ def market(members: int) -> list[AnyCommand]:
         commands += [
             OpenAccount(member, member),
             SetEligibility(member, 1, InstrumentClass.METAL),
-            Credit(member, BASE, 10**13, f"base-{member}"),
-            Credit(member, QUOTE, 10**13, f"quote-{member}"),
+            Credit(member, BASE, 10**15, f"base-{member}"),
+            Credit(member, QUOTE, 10**15, f"quote-{member}"),
         ]
     return commands
 

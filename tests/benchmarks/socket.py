@@ -85,7 +85,7 @@ def _acks_per_s(*, with_standby: bool) -> int:
 def _load(host: EngineHost, number: int, barrier: Barrier) -> None:
     """Send one member's share; cancels name orders that earlier answers have told of."""
     client = host.client()
-    made = _Commands(number)
+    made = Commands(number)
     barrier.wait(60)
     sent = 0
     while sent < COMMANDS_PER_CLIENT:
@@ -100,7 +100,7 @@ def _load(host: EngineHost, number: int, barrier: Barrier) -> None:
     client.close()
 
 
-class _Commands:
+class Commands:
     """The same shares as in `flow`: 60 % rest, 30 % cancel, 10 % take."""
 
     def __init__(self, number: int) -> None:
