@@ -30,6 +30,7 @@ from matching.runtime.settings import Settings
 
 # A leader that says nothing for so long may have lost its lease; its connection's end says it.
 SILENCE_S = 1.0
+FORGOTTEN_S = 5.0
 RETRY_S = 0.02
 REFUSED_RETRY_S = 1.0
 ALIVE_WAIT_S = 0.1
@@ -142,7 +143,10 @@ class _Watch:
         channel.send(self._standby.join(secrets.randbits(63), epoch))
         log("standing_by", sequence=self._standby.engine.sequence)
         heard_at = monotonic()
-        while not channel.closing and not self._stopping.is_set():
+        # A connection that a network has forgotten never ends by itself.
+        while not channel.closing and monotonic() - heard_at < FORGOTTEN_S:
+            if self._stopping.is_set():
+                break
             if select.select([channel.sock], [], [], ALIVE_WAIT_S)[0]:
                 heard_at = monotonic()
                 for message in channel.receive():
