@@ -48,6 +48,7 @@ def orders(state: State) -> OpenOrders:
             order.kind,
             order.stop if order.waits_for_stop else 0,
             order.pair,
+            order.accepted.terms.display_lots if order.accepted.terms else 0,
         )
         for account in _accounts(state)
         for market, order in open_orders(state, account)

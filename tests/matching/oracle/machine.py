@@ -91,9 +91,6 @@ class Oracle:
         assert sequenced.sequence == state.sequence + 1 and sequenced.time_ns > state.now_ns
         state.sequence, state.now_ns = sequenced.sequence, sequenced.time_ns
         state.events = []
-        today = placing.day_of(state.now_ns)
-        if today != state.day:
-            placing.forget_names(state, today)
         try:
             _RULES[type(sequenced.command)](state, sequenced.command)
         except RefusedError as refusal:

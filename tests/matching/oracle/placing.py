@@ -12,6 +12,7 @@ from tests.matching.oracle.holdings import (
     find_account,
     find_market,
     notional,
+    open_orders,
     order_hold,
     rates,
 )
@@ -54,7 +55,7 @@ def place_order(state: State, command: PlaceOrder) -> None:
     this = begin(state, market, order, by_cash=order.kind is checks.MARKET and _buys(order))
     if market.phase in CONTINUOUS:
         _check_taking(this)
-    state.names.append(Named(order.accepted, state.day))
+    state.names.append(Named(order.accepted, day_of(state.now_ns)))
     state.events.append(order.accepted)
     if other is not None:
         order.pair, other.pair = other.number, order.number
@@ -67,21 +68,17 @@ def place_order(state: State, command: PlaceOrder) -> None:
 
 
 def find_name(state: State, account: Account, name: str) -> OrderAccepted | None:
-    """Return the order that is known under this client order id."""
+    """Return the order that is known under this client order id.
+
+    It is while the order is open, and for the trade date of the order and the next.
+    """
     for named in state.names:
         accepted = named.accepted
-        if accepted.account == account.number and accepted.client_order_id == name:
-            return accepted
+        if (accepted.account, accepted.client_order_id) == (account.number, name):
+            opened = [order.number for _, order in open_orders(state, account)]
+            if named.day >= day_of(state.now_ns) - 1 or accepted.order_id in opened:
+                return accepted
     return None
-
-
-def forget_names(state: State, day: int) -> None:
-    """Begin a trade date: ids from before the last one are free again, save those still open."""
-    numbers = [order.number for market in state.markets for order in market.orders]
-    state.names = [
-        named for named in state.names if named.day >= day - 1 or named.accepted.order_id in numbers
-    ]
-    state.day = day
 
 
 def _repeat(state: State, known: OrderAccepted, command: PlaceOrder) -> None:
@@ -139,7 +136,7 @@ def _order(
     maker_ppm, taker_ppm = rates(market, account.holder)
     expires_ns = checks.terms_of(command).expires_at_ns
     if command.time_in_force is TimeInForce.DAY:
-        expires_ns = day_end_ns(state.day)
+        expires_ns = day_end_ns(day_of(state.now_ns))
     capped = not price and command.side is Side.BUY
     return Order(
         _accepted(state.sequence, command, price),

@@ -168,5 +168,4 @@ class State:
     fills: int = 0
     sequence: int = 0
     now_ns: int = 0
-    day: int = 0
     events: list[AnyEvent] = field(default_factory=list)
