@@ -7,6 +7,7 @@ from typing import Any
 from matching.engine.admission import open_account, set_eligibility, set_fee_tier
 from matching.engine.amends import amend_order
 from matching.engine.cancels import cancel_all, cancel_order, set_heartbeat, set_kill_switch
+from matching.engine.checks import check
 from matching.engine.funds import allocate_cash, credit, debit
 from matching.engine.image import Image
 from matching.engine.listing import define_instrument, set_phase
@@ -158,4 +159,4 @@ class Engine:
 
     def _check(self) -> None:
         """Assert every invariant of the state."""
-        self._state._check()
+        check(self._state)

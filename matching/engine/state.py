@@ -8,7 +8,6 @@ from sortedcontainers import SortedList
 from matching.accounts import Account, Accounts
 from matching.book import Book
 from matching.engine.image import AccountImage, BookImage, HolderImage, Image, SegmentImage
-from matching.order import Order
 from matching.protocol.commands import DefineSegment
 from matching.protocol.events import AnyEvent, OrderAccepted, Refused
 from matching.protocol.refusals import Refusal
@@ -240,73 +239,6 @@ class State:
             book = self.books[instrument]
             book.segment = number
             segment.index += weight * book.reference_ticks
-
-    def _check(self) -> None:
-        """Assert every invariant: conservation, exact holds, books whole, indexes in agreement."""
-        self.accounts._check()
-        resting: dict[int, Order] = {}
-        for book in self.books.values():
-            book._check()
-            resting |= {order.id: order for order in book.orders()}
-        owned: dict[int, Order] = {}
-        holds: dict[tuple[int, int], int] = {}
-        for account in self.accounts.values():
-            for order_id, order in account.orders.items():
-                book = self.books[order.accepted.instrument]
-                asset = book.quote_asset if order.side == 1 else book.base_asset
-                self._check_order(account, book, order)
-                key = account.id, asset
-                holds[key] = holds.get(key, 0) + order.held_units
-                assert order.id == order_id
-            owned |= account.orders
-        for route in self.accounts.routes.values():
-            book = self.books[route.instrument]
-            key = route.account, book.quote_asset if route.side == 1 else book.base_asset
-            holds[key] = holds.get(key, 0) + route.held_units
-            assert route.open_lots > 0
-        held = {
-            (account.id, asset): units
-            for account in self.accounts.values()
-            for asset, units in account.held.items()
-            if units
-        }
-        holds = {key: units for key, units in holds.items() if units}
-        assert held == holds, f"accounts hold {held}, their orders and routes {holds}"
-        assert owned == resting, "books and accounts disagree about the open orders"
-        assert all(resting[order_id] is order for order_id, order in owned.items())
-        self._check_timers()
-
-    def _check_order(self, account: Account, book: Book, order: Order) -> None:
-        assert account.holder.allowed & book.class_bit, f"order {order.id} is forbidden"
-        price, lots = order.price_ticks, order.open_lots
-        held = book.hold_units(order.side, price, lots, order.hold_ppm)
-        if order.pair:
-            other = account.orders[order.pair]
-            assert other.pair == order.id, f"order {order.id} has a pair that knows another"
-            if order.place.name == "STOP":
-                held = max(held - other.held_units, 0)
-        assert order.held_units == held, f"order {order.id} holds {order.held_units}, not {held}"
-
-    def _check_timers(self) -> None:
-        expected: list[Timer] = []
-        for number, book in self.books.items():
-            expected.append((book.ends_at_ns, TimerKind.PHASE, number, 0))
-            expected.append((book.indicative_due_ns, TimerKind.INDICATIVE, number, 0))
-        for account in self.accounts.values():
-            expected.append((account.heartbeat_due_ns, TimerKind.HEARTBEAT, account.id, 0))
-            expected += [
-                (order.special.expires_at_ns, TimerKind.EXPIRY, order.id, account.id)
-                for order in account.orders.values()
-                if order.special is not None
-            ]
-        for number, segment in self.segments.items():
-            due_ns = segment.met_at_ns + segment.definition.hold_ns if segment.met_at_ns else 0
-            expected.append((due_ns, TimerKind.BREAKER, number, 0))
-            index = sum(w * self.books[i].reference_ticks for i, w in segment.weights.items())
-            assert segment.index == index, f"segment {number} has index {segment.index}"
-            assert segment.met() == bool(segment.met_at_ns), f"segment {number} is not watched"
-        expected = sorted(timer for timer in expected if timer[0])
-        assert list(self.timers) == expected, f"timers {self.timers}, expected {expected}"
 
 
 def _account_image(account: Account, day: int) -> AccountImage:
