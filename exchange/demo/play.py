@@ -65,6 +65,7 @@ def play(base_url: str, out: Path, console: Console, progress: Progress, months_
     with progress("using every kind of order once more, and what must be refused"):
         session.one_gram(traded)
         session.every_kind(traded)
+        session.every_special_kind(traded)
         session.every_prevention(traded)
         session.must_be_refused(traded, outsider)
     with progress("settling on chain until final"):

@@ -77,7 +77,7 @@ def one_gram(session: Session) -> None:
 
 
 def every_kind(session: Session) -> None:
-    """Use each kind of order and each time in force, amend, cancel, and cancel all."""
+    """Use plain orders with each time in force, amend, cancel, and cancel all."""
     first, second, third = session.traders[:3]
     gold = {"instrument": GOLD}
     offer = session.place(first, **gold, side="sell", price="190500", quantity="5.00")
@@ -92,6 +92,27 @@ def every_kind(session: Session) -> None:
     session.accept("amend", first.amend(offer["order_id"], price="190500", quantity="1.00"))
     for trader in (first, third):
         session.accept("cancel all", trader.cancel_all())
+
+
+def every_special_kind(session: Session) -> None:
+    """Use the kinds that wait, hide or find their own price; cancel by tag what is left."""
+    seller, buyer = session.traders[:2]
+    terms: dict[str, Any] = {"instrument": GOLD, "quantity": "1.00", "tag": "special"}
+    for fields in (
+        {"price": "190500", "display_quantity": "0.25"},
+        {"price": "191000", "time_in_force": "day"},
+        {"kind": "top_priority_limit"},
+        {"kind": "stop", "stop_price": "185000"},
+        {"kind": "stop_limit", "stop_price": "185000", "price": "184000"},
+        {"kind": "trailing_stop", "trail": "3000"},
+        {"kind": "midpoint", "price": "189500"},
+    ):
+        session.place(seller, side="sell", **terms | fields)
+    session.place(buyer, side="buy", kind="best_limit", **terms)
+    amount = {"quantity": None, "amount": "50000"}
+    session.place(buyer, side="buy", kind="market", **terms | amount)
+    gone = seller.send("DELETE", "/v1/orders", query={"tag": "special"})
+    session.accept("cancel by tag", gone)
 
 
 def every_prevention(session: Session) -> None:

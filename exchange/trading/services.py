@@ -81,8 +81,10 @@ async def pair_place(stop: PlaceOrder, limit: PlaceOrder) -> tuple[Placed, Place
     cancelled then, one that stood before under its client order id is not. Raises
     `EngineUnavailable`.
     """
-    first, second = await _send_many((stop, limit))
-    waiting = _placed(first)
+    # One after the other: sent together, the limit order could pair with an older stop order when
+    # this one is refused for having its client order id.
+    waiting = _placed(await _send_gathered(stop))
+    second = await _send_gathered(limit)
     try:
         paired = _placed(second)
     except Problem:

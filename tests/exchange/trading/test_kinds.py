@@ -279,6 +279,12 @@ def test_pair_leaves_nothing_when_either_is_refused(
     refused = seller.send("POST", "/v1/orders/pair", body)
     assert (refused.status, refused.code) == (409, "stop_would_trigger")
     assert trader_open(seller) == set()
+    alone = copper(seller, "sell", kind="stop", stop_price=price(-3))
+    body = pair_body(seller, price)
+    body["stop"]["client_order_id"] = alone["client_order_id"]
+    refused = seller.send("POST", "/v1/orders/pair", body)
+    assert (refused.status, refused.code) == (409, "client_order_id_reused")
+    wait_until(lambda: trader_open(seller) == {alone["order_id"]})
 
 
 def until_ended(trader: Trader, client_order_id: str) -> Any:
