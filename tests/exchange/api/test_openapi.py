@@ -17,6 +17,7 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
+from matching.protocol.commands import SetKillSwitch
 from tests.exchange.conftest import Trader, Venue
 
 CHECKS = [
@@ -85,6 +86,8 @@ def exercise(venue: Venue, *, examples: int) -> Counter[tuple[str, int]]:
         checks = CHECKS[1:] if name in MAY_BE_UNAVAILABLE else CHECKS
         for status in operation_exercise(operation, trader, examples, checks):
             answers[name, status] += 1
+        if name == "engage_kill_switch":  # or no order would ever be taken again
+            venue.engine.send(SetKillSwitch(trader.account, 0, engaged=False))
     trader.send("DELETE", "/v1/orders")
     return answers
 
