@@ -4,7 +4,7 @@ What lives here is order and nothing else. What must not: balances, eligibility,
 """
 
 from matching.book.rules import volatility_bounds
-from matching.book.sides import MARKET_KEY, NO_LEVEL, BookSide, Taken, meets
+from matching.book.sides import MARKET_KEY, NO_LEVEL, BookSide, Taken
 from matching.book.whole import AUCTION_PHASES, MATCHING_PHASES, Book
 
 __all__ = [
@@ -15,6 +15,5 @@ __all__ = [
     "Book",
     "BookSide",
     "Taken",
-    "meets",
     "volatility_bounds",
 ]

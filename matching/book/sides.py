@@ -1,4 +1,4 @@
-"""One side of a book: its levels, and its midpoint orders, each in time priority."""
+"""One side of a book: its levels, best price first, each in time priority."""
 
 from collections import OrderedDict
 
@@ -19,14 +19,13 @@ Taken = tuple[Order, int, int, int]
 class BookSide:
     """Levels by key, smallest key best: the price of an ask, the negated price of a bid."""
 
-    __slots__ = ("best", "keys", "levels", "midpoints", "pro_rata")
+    __slots__ = ("best", "keys", "levels", "pro_rata")
 
     def __init__(self) -> None:
         self.best = NO_LEVEL
         # Not dict: taking the first of one again and again walks over all that left before it.
         self.levels: dict[int, OrderedDict[int, Order]] = {}
         self.keys: SortedList[int] = SortedList()
-        self.midpoints: OrderedDict[int, Order] = OrderedDict()
         self.pro_rata = False
 
     def add(self, key: int, order: Order) -> None:
@@ -125,10 +124,13 @@ class BookSide:
 
     def first_met(self, holder: int) -> Order:
         """Return the order that a taker of this holder meets next: its own in a shared level."""
-        level = self.levels[self.best].values()
         if self.pro_rata:
-            return min(level, key=lambda order: order.holder != holder)
-        return next(iter(level))
+            return min(self.levels[self.best].values(), key=lambda order: order.holder != holder)
+        return self.first()
+
+    def first(self) -> Order:
+        """Return the oldest order of the best level."""
+        return next(iter(self.levels[self.best].values()))
 
     def _remove_oldest(self, level: OrderedDict[int, Order], count: int) -> None:
         """Take so many orders out of the best level, and the level when that was all."""
@@ -189,9 +191,6 @@ class BookSide:
             assert level, f"level {key} is empty"
             for order_id, order in level.items():
                 assert order.id == order_id and key_of(order) == key
-                assert order.place in (Place.LEVEL, Place.MARKET)
-        for order_id, order in self.midpoints.items():
-            assert order.id == order_id and order.place is Place.MIDPOINT
 
 
 def key_of(order: Order) -> int:
@@ -199,10 +198,3 @@ def key_of(order: Order) -> int:
     if order.place is Place.MARKET:
         return MARKET_KEY
     return -order.price_ticks if order.side is _BUY else order.price_ticks
-
-
-def meets(midpoint: Order, price_ticks: int) -> bool:
-    """Tell whether a midpoint order's limit allows a price."""
-    if midpoint.side is _BUY:
-        return midpoint.price_ticks >= price_ticks
-    return midpoint.price_ticks <= price_ticks

@@ -2,7 +2,7 @@
 
 from matching.auction import NO_UNCROSSING, Uncrossing, uncrossing
 from matching.book.rules import Rules
-from matching.book.sides import MARKET_KEY, NO_LEVEL, BookSide, key_of, meets
+from matching.book.sides import MARKET_KEY, NO_LEVEL, BookSide, key_of
 from matching.order import Order, Place
 from matching.protocol.commands import DefineInstrument
 from matching.protocol.units import (
@@ -41,6 +41,8 @@ class Book(Rules):
         "killed",
         "last_price_ticks",
         "matches",
+        "midpoint_asks",
+        "midpoint_bids",
         "opening",
         "phase",
         "phase_decided_at_ns",
@@ -63,8 +65,8 @@ class Book(Rules):
         self.indicative_due_ns = 0
         self.segment = self.seen_ticks = 0
         self.watchful = False
-        self.bids = BookSide()
-        self.asks = BookSide()
+        self.bids, self.asks = BookSide(), BookSide()
+        self.midpoint_bids, self.midpoint_asks = BookSide(), BookSide()
         self.stops = Stops()
         self.closing: dict[int, Order] = {}
         self.opening: dict[int, Order] = {}
@@ -87,6 +89,10 @@ class Book(Rules):
         """Return the side on which an order to buy or sell stands."""
         return self.bids if side is _BUY else self.asks
 
+    def midpoints(self, side: Side) -> BookSide:
+        """Return the midpoint orders to buy or sell, in levels by their limit."""
+        return self.midpoint_bids if side is _BUY else self.midpoint_asks
+
     def add(self, order: Order) -> None:
         """Put an order in its place, behind all others there."""
         if order.special is None:
@@ -103,7 +109,7 @@ class Book(Rules):
             case Place.CLOSE:
                 self.closing[order.id] = order
             case Place.MIDPOINT:
-                self.side(order.side).midpoints[order.id] = order
+                self.midpoints(order.side).add(key_of(order), order)
                 self.watchful = True
             case _:
                 self.side(order.side).add(key_of(order), order)
@@ -124,7 +130,7 @@ class Book(Rules):
             case Place.CLOSE:
                 del self.closing[order.id]
             case Place.MIDPOINT:
-                del self.side(order.side).midpoints[order.id]
+                self.midpoints(order.side).remove(key_of(order), order.id)
             case _:
                 self.side(order.side).remove(key_of(order), order.id)
                 self.opening.pop(order.id, None)
@@ -139,8 +145,8 @@ class Book(Rules):
         return [
             *self.bids.orders(),
             *self.asks.orders(),
-            *self.bids.midpoints.values(),
-            *self.asks.midpoints.values(),
+            *self.midpoint_bids.orders(),
+            *self.midpoint_asks.orders(),
             *self.stops.orders(),
             *(order for _, order in sorted(self.closing.items())),
         ]
@@ -158,16 +164,19 @@ class Book(Rules):
         """
         if self.crosses(side, price_ticks):
             return True
-        price, buying = self.middle(without), side is _BUY
-        if not price or (price > price_ticks if buying else price < price_ticks):
+        price = self.middle(without)
+        if not price:
             return False
-        midpoints = (self.asks if buying else self.bids).midpoints.values()
-        better = price < self.asks.best if buying else -price < self.bids.best
-        return better and any(meets(order, price) for order in midpoints)
+        if side is _BUY:
+            better = price <= price_ticks and price < self.asks.best
+            return better and self.midpoint_asks.best <= price
+        better = price >= price_ticks and -price < self.bids.best
+        return better and self.midpoint_bids.best <= -price
 
     def watch(self) -> None:
         """See whether anything is left that may act by itself."""
-        self.watchful = bool(self.stops or self.bids.midpoints or self.asks.midpoints)
+        best = min(self.midpoint_bids.best, self.midpoint_asks.best)
+        self.watchful = bool(self.stops) or best != NO_LEVEL
 
     def middle(self, without: Order | None = None) -> int:
         """Return the price of midpoint orders, rounded down; 0 where there is none.
@@ -194,12 +203,11 @@ class Book(Rules):
 
     def _check(self) -> None:
         """Assert that both sides are whole, on their side, inside the band and not crossed."""
-        self.bids._check()
-        self.asks._check()
         self.stops._check()
-        for side, book_side in ((Side.BUY, self.bids), (Side.SELL, self.asks)):
-            resting = [*book_side.orders(), *book_side.midpoints.values()]
-            assert all(order.side is side for order in resting)
+        for side in Side:
+            for book_side in (self.side(side), self.midpoints(side)):
+                book_side._check()
+                assert all(order.side is side for order in book_side.orders())
         for order in self.orders():
             assert order.visible_lots > 0, f"order {order.id} is open with nothing"
             display = order.display_lots

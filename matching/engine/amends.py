@@ -20,7 +20,7 @@ from matching.order import Order, Place
 from matching.protocol.commands import AmendOrder
 from matching.protocol.events import AnyEvent, OrderAmended
 from matching.protocol.refusals import Refusal
-from matching.protocol.units import OrderKind, Side
+from matching.protocol.units import ICEBERG_PARTS_MAX, OrderKind, Side
 
 _BUY = Side.BUY
 
@@ -42,7 +42,8 @@ def amend_order(state: State, sequence: int, command: AmendOrder) -> Events:
     if refusal is not None:
         return refusal
     price, lots = command.price_ticks or order.price_ticks, command.quantity_lots
-    same_price = price == order.price_ticks and command.stop_price_ticks in (0, _stop(order))
+    same_stop = command.stop_price_ticks in (0, _stop(book, order))
+    same_price = price == order.price_ticks and same_stop
     if same_price and lots == order.open_lots:
         return refused(
             Refusal.UNCHANGED, f"order {order.id} is {lots} lots at {command.price_ticks} already"
@@ -73,8 +74,13 @@ def _refusal(book: Book, order: Order, command: AmendOrder) -> Events | None:
     if refusal is None and stop:
         refusal = price_refusal(book, stop)
     if refusal is None and not _unlimited(order):
-        refusal = collar_refusal(book, order.side, price, stop or _stop(order))
+        refusal = collar_refusal(book, order.side, price, stop or _stop(book, order))
     refusal = refusal or quantity_refusal(book, command.quantity_lots)
+    parts = order.display_lots * ICEBERG_PARTS_MAX
+    if refusal is None and 0 < parts < command.quantity_lots:
+        refusal = refused(
+            Refusal.QUANTITY_TOO_LARGE, f"an iceberg showing so little has {parts} lots or less"
+        )
     if refusal is None and stop and triggers(book, order.side, stop):
         return refused(
             Refusal.STOP_WOULD_TRIGGER,
@@ -91,16 +97,16 @@ def _replace(
     price = cap_ticks(book, side) if _unlimited(order) else command.price_ticks
     asset = book.quote_asset if side is _BUY else book.base_asset
     held = book.hold_units(side, price, lots, book.fees[account.holder.tier][2])
-    notional = price * lots * book.quote_units_per_tick_lot
+    unit, stop = book.quote_units_per_tick_lot, command.stop_price_ticks or _stop(book, order)
+    value = (command.price_ticks or stop or book.reference_ticks) * lots * unit
     available = account.available.get(asset, 0) + order.held_units
-    refusal = hold_refusal(book, asset, available, notional, held)
+    refusal = hold_refusal(book, asset, available, price * lots * unit, held, value)
     if refusal is not None:
         return refusal
     takes = book.matches and place in (Place.LEVEL, Place.MIDPOINT)
     if takes and accepted.post_only and book.meets(side, price, order):
         return refused(Refusal.POST_ONLY_WOULD_TRADE, f"post-only at {price} would trade")
     book.remove(order)
-    stop = command.stop_price_ticks or _stop(order)
     expires = order.expires_at_ns
     del account.orders[order.id]
     end_expiry(state, order)
@@ -124,7 +130,7 @@ def _replace(
 def _amended(
     book: Book, order: Order, command: AmendOrder, lots: int, *, kept: bool
 ) -> OrderAmended:
-    stop = book.stops.stop_price_ticks(order) if order.place is Place.STOP else 0
+    stop = _stop(book, order)
     price = command.price_ticks
     return OrderAmended(order.id, order.account, book.instrument, price, lots, kept, stop)
 
@@ -134,6 +140,6 @@ def _unlimited(order: Order) -> bool:
     return order.place is Place.MARKET or at_any_price(order.accepted.kind)
 
 
-def _stop(order: Order) -> int:
-    """Return the stop for which an order waits, 0 when for none."""
-    return order.special.stop_price_ticks if order.place is Place.STOP and order.special else 0
+def _stop(book: Book, order: Order) -> int:
+    """Return the stop for which an order waits, as it stands; 0 when for none."""
+    return book.stops.stop_price_ticks(order) if order.place is Place.STOP else 0

@@ -131,12 +131,12 @@ def set_heartbeat(state: State, sequence: int, command: SetHeartbeat) -> Events:
 
 
 def miss_heartbeat(state: State, account: Account, events: list[AnyEvent]) -> None:
-    """Cancel what an account has open whose heartbeat did not come in time."""
+    """Cancel what an account has open whose heartbeat did not come, in closed markets too."""
     due_ns = account.heartbeat_due_ns
     account.heartbeat_due_ns = state.set_timer(TimerKind.HEARTBEAT, account.id, due_ns, 0)
     events.append(HeartbeatMissed(account.id))
     orders = list(account.orders.values())
-    cancel_each(state, _trading(state, orders), CancelReason.DISCONNECTED, events)
+    cancel_each(state, orders, CancelReason.DISCONNECTED, events)
     _follow_up_all(state, orders, events)
 
 

@@ -30,6 +30,7 @@ from matching.engine.validity import (
     phase_refusal,
     price_refusal,
     quantity_refusal,
+    value_refusal,
 )
 from matching.order import Order, Place, Special
 from matching.protocol.commands import PlaceOrder
@@ -180,12 +181,15 @@ def _admit(
     hold_ppm = book.fees[account.holder.tier][2]
     held = book.hold_units(side, price, lots, hold_ppm)
     freed = min(held, partner.held_units) if partner is not None else 0
-    by_cash = takes and unlimited and side is _BUY
-    refusal = None
-    if not by_cash:
-        notional = price * lots * book.quote_units_per_tick_lot
+    unit = book.quote_units_per_tick_lot
+    at_ticks = accepted.price_ticks or stop_price_ticks or book.reference_ticks
+    terms = accepted.terms or NO_TERMS
+    value = terms.cash_units or at_ticks * lots * unit
+    if takes and unlimited and side is _BUY:
+        refusal = value_refusal(book, value)
+    else:
         available = account.available.get(asset, 0) + freed
-        refusal = hold_refusal(book, asset, available, notional, held)
+        refusal = hold_refusal(book, asset, available, price * lots * unit, held, value)
     if refusal is not None:
         return refusal
     if takes and (partner is None or book.meets(side, price)):

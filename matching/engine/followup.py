@@ -1,9 +1,9 @@
 """What a change of the book sets going in continuous trading: stops, and midpoints that meet."""
 
-from matching.book import Book, meets
+from matching.book import NO_LEVEL, Book
 from matching.engine.fills import fill_resting
 from matching.engine.removal import end_expiry, end_pair
-from matching.engine.resting import at_any_price, finish, hold, limit_key
+from matching.engine.resting import at_any_price, cap_ticks, finish, hold, limit_key
 from matching.engine.state import State
 from matching.engine.taker import Taker
 from matching.engine.taking import keep_apart, take
@@ -42,12 +42,13 @@ def _trigger(state: State, book: Book, events: list[AnyEvent]) -> bool:
 
 def _activate(state: State, book: Book, order: Order, events: list[AnyEvent]) -> None:
     """Let a triggered order take, and rest or end what it leaves."""
-    account, accepted, price = state.accounts[order.account], order.accepted, order.price_ticks
+    account, accepted = state.accounts[order.account], order.accepted
     book.remove(order)
     del account.orders[order.id]
     hold(account, book, order, -order.held_units)
     end_expiry(state, order)
     unlimited = at_any_price(accepted.kind)
+    price = cap_ticks(book, order.side) if unlimited else order.price_ticks
     kind = OrderKind.MARKET if unlimited else OrderKind.LIMIT
     shown = 0 if unlimited else price
     events.append(OrderActivated(order.id, account.id, book.instrument, kind, shown))
@@ -60,15 +61,14 @@ def _activate(state: State, book: Book, order: Order, events: list[AnyEvent]) ->
 
 
 def _cross_midpoints(state: State, book: Book, events: list[AnyEvent]) -> bool:
-    """Let midpoint orders trade with each other, the oldest first; tell whether any met."""
+    """Let midpoint orders trade with each other, best limit first; tell whether any met."""
     met = False
-    while book.bids.midpoints and book.asks.midpoints and (price := book.middle()):
-        bids, asks = book.bids.midpoints.values(), book.asks.midpoints.values()
-        buy = next((order for order in bids if meets(order, price)), None)
-        sell = next((order for order in asks if meets(order, price)), None)
-        if buy is None or sell is None:
+    bids, asks = book.midpoint_bids, book.midpoint_asks
+    while NO_LEVEL not in (bids.best, asks.best) and (price := book.middle()):
+        if bids.best > -price or asks.best > price:
             break
         met = True
+        buy, sell = bids.first(), asks.first()
         lots = min(buy.open_lots, sell.open_lots)
         if buy.holder == sell.holder:
             keep_apart(state, buy, sell, lots, events)

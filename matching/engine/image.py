@@ -56,7 +56,10 @@ class BookImage(msgspec.Struct, frozen=True, gc=False, array_like=True):
 
 
 class SegmentImage(msgspec.Struct, frozen=True, gc=False, array_like=True):
-    """`met_at_ns` is since when the next stage is met, 0 while it is not."""
+    """`met_at_ns` is since when the next stage is met, 0 while it is not; `day` the session's date.
+
+    Until `halted_until_ns` its breaker keeps all of it from trading.
+    """
 
     definition: DefineSegment
     base_index: int
@@ -64,6 +67,8 @@ class SegmentImage(msgspec.Struct, frozen=True, gc=False, array_like=True):
     stage: int
     closes_at_ns: int
     met_at_ns: int
+    day: int
+    halted_until_ns: int
 
 
 class Image(msgspec.Struct, frozen=True, gc=False, array_like=True):
@@ -78,3 +83,4 @@ class Image(msgspec.Struct, frozen=True, gc=False, array_like=True):
     movements: tuple[Movement, ...]
     trade_day: int
     fills: int
+    compensated: tuple[int, ...]

@@ -64,14 +64,17 @@ def define_instrument(state: State, sequence: int, command: DefineInstrument) ->
 def _allows(book: Book, order: Order) -> bool:
     """Tell whether band and tick table leave an order where it is.
 
-    One that may buy at any price must hold enough for the highest.
+    One that buys at any price in an auction must hold enough for the highest.
     """
     accepted = order.accepted
     if accepted.terms is not None and accepted.terms.stop_price_ticks and order.place is Place.STOP:
         assert order.special is not None
         if not book.allows(order.special.stop_price_ticks):
             return False
-    if order.place is Place.MARKET or at_any_price(accepted.kind):
+    unlimited = at_any_price(accepted.kind)
+    if order.place is Place.STOP and unlimited:
+        return True
+    if order.place is Place.MARKET or unlimited:
         return order.side is Side.SELL or order.price_ticks >= book.high
     return book.allows(order.price_ticks)
 
@@ -100,6 +103,12 @@ def set_phase(state: State, sequence: int, command: SetPhase) -> Events:
             Refusal.STALE_VERSION,
             f"phase {book.phase.name} was decided at {book.phase_decided_at_ns}, "
             f"{phase.name} at {decided_at_ns}, which is before",
+        )
+    until_ns = state.segments[book.segment].halted_until_ns if book.segment else 0
+    if state.time_ns < until_ns and phase not in (Phase.CLOSED, Phase.HALTED):
+        return refused(
+            Refusal.MARKET_HALTED,
+            f"the breaker of segment {book.segment} lets nothing trade until {until_ns}",
         )
     book.phase_decided_at_ns = max(book.phase_decided_at_ns, decided_at_ns)
     events: list[AnyEvent] = []

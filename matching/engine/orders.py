@@ -6,12 +6,11 @@ What is not an ordinary limit order in continuous trading goes the long way (ent
 from msgspec.structs import astuple
 
 from matching.engine.entry import enter, repeated, take_at_once
-from matching.engine.followup import follow_up
 from matching.engine.state import Events, State, refused
 from matching.engine.validity import is_client_order_id
 from matching.order import Order
 from matching.protocol.commands import PlaceOrder
-from matching.protocol.events import AnyEvent, OrderAccepted
+from matching.protocol.events import OrderAccepted
 from matching.protocol.refusals import Refusal
 from matching.protocol.units import PARTS_PER_MILLION, OrderKind, Side, TimeInForce
 
@@ -66,7 +65,7 @@ def place_order(state: State, sequence: int, command: PlaceOrder) -> Events:
     if notional > book.notional_units_max or free < 0 or not inside:
         return enter(state, sequence, account, book, command)
     accepted = OrderAccepted(sequence, *content)
-    if opposite.best <= -key or force is not _GTC or opposite.midpoints:
+    if opposite.best <= -key or force is not _GTC or book.watchful:
         return take_at_once(state, account, book, accepted, price)
     order = Order(
         sequence, number, holder.id, side, price, lots, held, maker_ppm, hold_ppm, accepted
@@ -80,8 +79,4 @@ def place_order(state: State, sequence: int, command: PlaceOrder) -> Events:
         own.add(key, order)
     else:
         level[sequence] = order
-    if not book.watchful:
-        return (accepted,)
-    events: list[AnyEvent] = [accepted]
-    follow_up(state, book, events)
-    return tuple(events)
+    return (accepted,)

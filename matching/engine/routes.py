@@ -66,7 +66,7 @@ def hold_route(state: State, sequence: int, command: HoldRoute) -> Events:
     asset = book.quote_asset if side is _BUY else book.base_asset
     available = account.available.get(asset, 0) + _freed_units(book, order, lots)
     notional = price * lots * book.quote_units_per_tick_lot
-    refusal = hold_refusal(book, asset, available, notional, held)
+    refusal = hold_refusal(book, asset, available, notional, held, notional)
     if refusal is not None:
         return refusal
     events: list[AnyEvent] = []

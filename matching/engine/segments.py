@@ -48,7 +48,7 @@ def define_segment(state: State, sequence: int, command: DefineSegment) -> Event
 
 
 def begin_session(state: State, sequence: int, command: BeginSession) -> Events:
-    """Begin a segment's day, once: repeated with the same end it changes nothing."""
+    """Begin a segment's day; again on the same trade date it only moves its end."""
     segment = state.segments.get(command.segment)
     if segment is None:
         return refused(Refusal.UNKNOWN_SEGMENT, f"segment {command.segment} is not defined")
@@ -57,11 +57,13 @@ def begin_session(state: State, sequence: int, command: BeginSession) -> Events:
         return refused(
             Refusal.MALFORMED, f"closes_at_ns must be 1 to {TIME_NS_MAX}, found {closes_at_ns}"
         )
-    if closes_at_ns != segment.closes_at_ns:
+    day = state.accounts.trade_day
+    if segment.day != day:
         state.unwatch(segment)
         segment.base_index, segment.tripped_index, segment.stage = segment.index, 0, 0
-        segment.closes_at_ns = closes_at_ns
-        state.watch(segment)
+        segment.halted_until_ns, segment.day = 0, day
+    segment.closes_at_ns = closes_at_ns
+    state.watch(segment)
     return (SessionBegun(command.segment, segment.base_index, segment.closes_at_ns),)
 
 
@@ -76,6 +78,8 @@ def trip(state: State, segment: Segment, events: list[AnyEvent]) -> None:
     if stage.closes or segment.closes_at_ns - state.time_ns > definition.quiet_ns:
         segment.stage += 1
         segment.tripped_index = segment.index
+        halt_ends_ns = state.time_ns + stage.halt_ns
+        segment.halted_until_ns = segment.closes_at_ns if stage.closes else halt_ends_ns
         number, base, index = definition.segment, segment.base_index, segment.index
         events.append(BreakerTripped(number, segment.stage, base, index))
         for instrument in sorted(segment.weights):
@@ -86,7 +90,7 @@ def trip(state: State, segment: Segment, events: list[AnyEvent]) -> None:
                 enter_phase(state, book, Phase.CLOSED, 0, events, trading=False)
             else:
                 book.reopening_ns = stage.auction_ns
-                enter_phase(state, book, Phase.HALTED, state.time_ns + stage.halt_ns, events)
+                enter_phase(state, book, Phase.HALTED, halt_ends_ns, events)
     state.watch(segment)
 
 

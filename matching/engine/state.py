@@ -34,12 +34,14 @@ def refused(code: Refusal, detail: str) -> Events:
 
 
 class Segment:
-    """A segment of the market: its index, and how far its breaker has gone today."""
+    """A segment of the market: its index, and how far its breaker has gone on its trade date."""
 
     __slots__ = (
         "base_index",
         "closes_at_ns",
+        "day",
         "definition",
+        "halted_until_ns",
         "index",
         "met_at_ns",
         "stage",
@@ -49,7 +51,7 @@ class Segment:
 
     def __init__(self, definition: DefineSegment) -> None:
         self.base_index = self.tripped_index = self.index = 0
-        self.stage = self.closes_at_ns = self.met_at_ns = 0
+        self.stage = self.closes_at_ns = self.met_at_ns = self.halted_until_ns = self.day = 0
         self.define(definition)
 
     def define(self, definition: DefineSegment) -> None:
@@ -73,7 +75,16 @@ class Segment:
 class State:
     """Everything the engine knows but its sequence number; `time_ns` is the command's."""
 
-    __slots__ = ("accounts", "books", "fills", "moved", "segments", "time_ns", "timers")
+    __slots__ = (
+        "accounts",
+        "books",
+        "compensated",
+        "fills",
+        "moved",
+        "segments",
+        "time_ns",
+        "timers",
+    )
 
     def __init__(self) -> None:
         self.accounts = Accounts()
@@ -81,6 +92,7 @@ class State:
         self.segments: dict[int, Segment] = {}
         # Segments whose index has moved since their breakers were looked at.
         self.moved: set[int] = set()
+        self.compensated: set[int] = set()
         self.timers: SortedList[Timer] = SortedList()
         self.fills = 0
         self.time_ns = 0
@@ -157,6 +169,7 @@ class State:
             movements=tuple(movement for _, movement in sorted(accounts.movements.items())),
             trade_day=accounts.trade_day,
             fills=self.fills,
+            compensated=tuple(sorted(self.compensated)),
         )
 
     @classmethod
@@ -190,6 +203,7 @@ class State:
         for movement in image.movements:
             accounts.movements[movement.command.reference] = movement
         state.fills = image.fills
+        state.compensated = set(image.compensated)
         return state
 
     def _restore_book(self, page: BookImage) -> None:
@@ -222,7 +236,8 @@ class State:
         self.segments[part.definition.segment] = segment
         segment.base_index, segment.tripped_index = part.base_index, part.tripped_index
         segment.stage, segment.closes_at_ns = part.stage, part.closes_at_ns
-        segment.met_at_ns = part.met_at_ns
+        segment.met_at_ns, segment.day = part.met_at_ns, part.day
+        segment.halted_until_ns = part.halted_until_ns
         if part.met_at_ns:
             due_ns = part.met_at_ns + part.definition.hold_ns
             self.set_timer(TimerKind.BREAKER, part.definition.segment, 0, due_ns)
@@ -296,4 +311,6 @@ def _segment_image(segment: Segment) -> SegmentImage:
         segment.stage,
         segment.closes_at_ns,
         segment.met_at_ns,
+        segment.day,
+        segment.halted_until_ns,
     )

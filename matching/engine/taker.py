@@ -31,6 +31,7 @@ class Taker:
         "cash_units",
         "far_key",
         "interrupted",
+        "midpoints",
         "near_key",
         "opposite",
         "order_id",
@@ -59,10 +60,10 @@ class Taker:
         self.book = book
         self.side = side
         if side is _BUY:
-            self.opposite = book.asks
+            self.opposite, self.midpoints = book.asks, book.midpoint_asks
             self.near_key, self.far_key = book.bound_low, book.bound_high
         else:
-            self.opposite = book.bids
+            self.opposite, self.midpoints = book.bids, book.midpoint_bids
             self.near_key, self.far_key = -book.bound_high, -book.bound_low
         self.reference_ticks = book.reference_ticks
         self.remaining = lots

@@ -5,7 +5,7 @@ What lives here is who trades with whom. What must not: who pays what (fills.py)
 
 from collections.abc import Iterable, Iterator
 
-from matching.book import MARKET_KEY, meets
+from matching.book import NO_LEVEL, BookSide
 from matching.engine.fills import fill_makers
 from matching.engine.removal import cancel, end_pair
 from matching.engine.state import State
@@ -30,27 +30,10 @@ def take(state: State, taker: Taker, limit_key: int, events: list[AnyEvent]) -> 
     First the midpoints, then the levels up to the volatility bound.
     """
     book, opposite = taker.book, taker.opposite
-    if opposite.midpoints:
-        price = _middle_within(taker, limit_key)
-        if price:
-            take_midpoints(state, taker, price, events)
-    bound_key = min(limit_key, taker.far_key)
-    if opposite.best < taker.near_key:
-        bound_key = MARKET_KEY  # the best price itself lies beyond a bound
-    holder = taker.account.holder.id
-    while taker.remaining and taker.reason is None and opposite.best <= bound_key:
-        lots, key = taker.remaining, bound_key
-        if taker.by_cash:
-            key = opposite.best
-            lots = min(lots, taker.affordable_lots(abs(key)))
-            if not lots:
-                _end_for_cash(state, taker, opposite.first_met(holder), events)
-                continue
-        taken, own = opposite.take(key, lots, holder)
-        if taken:
-            fill_makers(state, taker, taken, events)
-        if own is not None:
-            prevent(state, taker, own, events)
+    if taker.midpoints.best != NO_LEVEL and (price := _middle_within(taker, limit_key)):
+        take_midpoints(state, taker, price, events)
+    if opposite.best >= taker.near_key:  # else the best price itself lies beyond a bound
+        _take_levels(state, taker, opposite, min(limit_key, taker.far_key), events)
     if opposite.best <= limit_key and taker.remaining and taker.reason is None:
         beyond = abs(opposite.best)
         if taker.by_cash and not taker.affordable_lots(beyond):
@@ -58,6 +41,38 @@ def take(state: State, taker: Taker, limit_key: int, events: list[AnyEvent]) -> 
             return
         cause, reference_ticks = book.exceeded(beyond, taker.reference_ticks)
         taker.interrupted = MarketInterrupted(book.instrument, cause, reference_ticks, beyond)
+
+
+def take_midpoints(state: State, taker: Taker, price: int, events: list[AnyEvent]) -> None:
+    """Match the taker against midpoint orders whose limit allows a price: best limit first."""
+    key = price if taker.side is _BUY else -price
+    _take_levels(state, taker, taker.midpoints, key, events, price, FillKind.MIDPOINT)
+
+
+def _take_levels(
+    state: State,
+    taker: Taker,
+    opposite: BookSide,
+    bound_key: int,
+    events: list[AnyEvent],
+    at_ticks: int = 0,
+    kind: FillKind = FillKind.CONTINUOUS,
+) -> None:
+    """Match the taker against levels up to a key, at one price or (0) at that of each."""
+    holder = taker.account.holder.id
+    while taker.remaining and taker.reason is None and opposite.best <= bound_key:
+        lots, key = taker.remaining, bound_key
+        if taker.by_cash:
+            key = opposite.best
+            lots = min(lots, taker.affordable_lots(at_ticks or abs(key)))
+            if not lots:
+                _end_for_cash(state, taker, opposite.first_met(holder), events)
+                continue
+        taken, own = opposite.take(key, lots, holder)
+        if taken:
+            fill_makers(state, taker, taken, events, at_ticks, kind)
+        if own is not None:
+            prevent(state, taker, own, events)
 
 
 def _middle_within(taker: Taker, limit_key: int) -> int:
@@ -68,28 +83,6 @@ def _middle_within(taker: Taker, limit_key: int) -> int:
     price = taker.book.middle()
     key = price if taker.side is _BUY else -price
     return price if price and key < taker.opposite.best and key <= limit_key else 0
-
-
-def take_midpoints(state: State, taker: Taker, price: int, events: list[AnyEvent]) -> None:
-    """Match the taker against the midpoint orders whose limit meets this price, oldest first."""
-    queue = taker.opposite.midpoints
-    for maker in [maker for maker in queue.values() if meets(maker, price)]:
-        while taker.remaining and taker.reason is None and maker.id in queue:
-            if maker.holder == taker.account.holder.id:
-                prevent(state, taker, maker, events)
-                continue
-            lots = min(taker.remaining, maker.visible_lots)
-            if taker.by_cash:
-                lots = min(lots, taker.affordable_lots(price))
-                if not lots:
-                    taker.end_for_cash()
-                    return
-            left = maker.visible_lots - lots
-            if left:
-                maker.visible_lots = left
-            else:
-                del queue[maker.id]
-            fill_makers(state, taker, [(maker, lots, left, 0)], events, price, FillKind.MIDPOINT)
 
 
 def _end_for_cash(state: State, taker: Taker, maker: Order, events: list[AnyEvent]) -> None:
@@ -224,10 +217,11 @@ def _met(taker: Taker, limit_key: int) -> Iterator[tuple[int, Iterable[Order]]]:
 
     In a level that is shared out, an own order is met first.
     """
-    opposite = taker.opposite
-    price = _middle_within(taker, limit_key) if opposite.midpoints else 0
+    opposite, midpoints = taker.opposite, taker.midpoints
+    price = _middle_within(taker, limit_key) if midpoints.best != NO_LEVEL else 0
     if price:
-        yield price, [maker for maker in opposite.midpoints.values() if meets(maker, price)]
+        keys = midpoints.keys.irange(maximum=price if taker.side is _BUY else -price)
+        yield price, [maker for key in keys for maker in midpoints.levels[key].values()]
     holder = taker.account.holder.id
     far_key = min(limit_key, taker.far_key)
     for key in opposite.keys.irange(maximum=far_key) if opposite.best >= taker.near_key else ():

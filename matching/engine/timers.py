@@ -13,8 +13,6 @@ from matching.protocol.refusals import Refusal
 from matching.protocol.units import CancelReason, Phase
 
 DRAW_BITS = 32
-# At once: what else is due is so still.
-TIMERS_MAX = 1_000
 
 
 def advance(state: State, sequence: int, command: Advance) -> Events:
@@ -24,9 +22,8 @@ def advance(state: State, sequence: int, command: Advance) -> Events:
             Refusal.MALFORMED, f"draw must be 0 to {2**DRAW_BITS - 1}, found {command.draw}"
         )
     events: list[AnyEvent] = []
-    for _ in range(TIMERS_MAX):
-        if state.due_ns > state.time_ns:
-            break
+    # Ends: each item takes its own timer away or sets it later than now.
+    while state.due_ns <= state.time_ns:
         _, kind, number, account = state.timers[0]
         match kind:
             case TimerKind.PHASE:

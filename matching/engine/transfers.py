@@ -145,14 +145,19 @@ def split_holdings(state: State, sequence: int, command: SplitHoldings) -> Event
 
 def compensate_fill(state: State, sequence: int, command: CompensateFill) -> Events:
     """Let two accounts trade back what they should not have traded, without fees."""
-    refusal = reference_refusal(state, command)
+    undone = command.fill_id
+    refusal = reference_refusal(state, command, fill_id=undone)
     book = state.books.get(command.instrument)
+    if refusal is None and undone > state.fills:
+        refusal = refused(Refusal.MALFORMED, f"there is no fill {undone} yet")
     if refusal is None and command.buyer == command.seller:
         refusal = refused(Refusal.MALFORMED, f"account {command.buyer} cannot trade with itself")
     if refusal is None and book is None:
         refusal = refused(
             Refusal.UNKNOWN_INSTRUMENT, f"instrument {command.instrument} is not defined"
         )
+    if refusal is None and undone in state.compensated:
+        refusal = refused(Refusal.REFERENCE_REUSED, f"fill {undone} was undone before")
     refusal = refusal or account_unknown(state, command.buyer, command.seller)
     if refusal is not None:
         return refusal
@@ -181,9 +186,10 @@ def compensate_fill(state: State, sequence: int, command: CompensateFill) -> Eve
     seller.available[book.base_asset] -= base
     buyer.available[book.base_asset] += base
     state.fills += 1
+    state.compensated.add(undone)
     state.accounts.remember(sequence, command)
     return (
-        FillCompensated(book.instrument, command.reference),
+        FillCompensated(undone, book.instrument, command.reference),
         Filled(
             state.fills, book.instrument, price, lots, base, quote, Side.BUY, 0, 0,
             seller.id, buyer.id, 0, 0, 0, 0, FillKind.COMPENSATING,

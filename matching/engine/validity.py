@@ -9,6 +9,7 @@ from matching.protocol.commands import OrderTerms, PlaceOrder
 from matching.protocol.refusals import Refusal
 from matching.protocol.units import (
     CLIENT_ORDER_ID_PATTERN,
+    ICEBERG_PARTS_MAX,
     PRICE_TICKS_MAX,
     TAG_PATTERN,
     TIME_NS_MAX,
@@ -88,6 +89,8 @@ def _terms_fault(command: PlaceOrder, terms: OrderTerms, lasts: bool) -> str:
         return "expires_at_ns goes with GTD"
     if terms.display_lots and not (limit and lasts and terms.display_lots <= lots):
         return "display_lots, at most the quantity, goes with LIMIT that is GTC, DAY or GTD"
+    if terms.display_lots and terms.display_lots * ICEBERG_PARTS_MAX < lots:
+        return f"display_lots must be a {ICEBERG_PARTS_MAX}th of the quantity or more"
     if terms.minimum_lots and not (
         kind in _MINIMUM_KINDS
         and (lasts or command.time_in_force is TimeInForce.IOC)
@@ -231,23 +234,36 @@ def quantity_refusal(book: Book, lots: int) -> Events | None:
     return None
 
 
+def value_refusal(book: Book, value_units: int) -> Events | None:
+    """Return why an order is worth more than the market allows, or None."""
+    if value_units <= book.notional_units_max:
+        return None
+    return refused(
+        Refusal.VALUE_TOO_LARGE, f"worth {value_units} units, limit {book.notional_units_max}"
+    )
+
+
 def hold_refusal(
-    book: Book, asset: int, available_units: int, notional_units: int, held_units: int
+    book: Book,
+    asset: int,
+    available_units: int,
+    notional_units: int,
+    held_units: int,
+    value_units: int,
 ) -> Events | None:
-    """Return why what an order would hold is too much for 63 bits, the market or the account."""
+    """Return why what an order would hold is too much for 63 bits, the market or the account.
+
+    `notional_units` is what it may pay at most, `value_units` what it is worth as limits go.
+    """
     if notional_units > UNITS_MAX or held_units > UNITS_MAX:
         return refused(
             Refusal.AMOUNT_OVERFLOW,
             f"notional {notional_units}, hold {held_units} units, limit {UNITS_MAX}",
         )
-    if notional_units > book.notional_units_max:
-        return refused(
-            Refusal.VALUE_TOO_LARGE,
-            f"notional {notional_units} units, limit {book.notional_units_max}",
-        )
-    if held_units > available_units:
-        return refused(
+    refusal = value_refusal(book, value_units)
+    if refusal is None and held_units > available_units:
+        refusal = refused(
             Refusal.INSUFFICIENT_BALANCE,
             f"needs {held_units} units of asset {asset}, available {available_units}",
         )
-    return None
+    return refusal

@@ -358,9 +358,10 @@ class FillRoute(Command, frozen=True, tag=22):
 class CompensateFill(Command, frozen=True, tag=23):
     """Undo an error trade: the contrary trade at its price, without fees; both stay visible.
 
-    Idempotent by `reference`.
+    A fill is undone once. Idempotent by `reference`.
     """
 
+    fill_id: int
     instrument: int
     buyer: int
     seller: int

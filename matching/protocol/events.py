@@ -354,8 +354,9 @@ class RouteFilled(Event, frozen=True, tag=36):
 
 
 class FillCompensated(Event, frozen=True, tag=37):
-    """Stands before the `Filled` that undoes an error trade."""
+    """Stands before the `Filled` that undoes the fill `fill_id`."""
 
+    fill_id: int
     instrument: int
     reference: str
 

@@ -15,6 +15,8 @@ CLIENT_ORDER_ID_PATTERN = r"^[A-Za-z0-9_.:-]{1,36}$"
 REFERENCE_PATTERN = r"^[A-Za-z0-9_.:/-]{1,96}$"
 TAG_PATTERN = r"^[A-Za-z0-9_.:-]{0,16}$"
 CHARGES_MAX = 4
+# An iceberg shows a hundredth at least, so that one taker meets it a hundred times at most.
+ICEBERG_PARTS_MAX = 100
 PARTS_PER_MILLION = 1_000_000
 FEE_TIERS_MAX = 16
 CONSTITUENTS_MAX = 1_024

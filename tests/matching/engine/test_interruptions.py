@@ -10,7 +10,13 @@ third closes the market.
 
 import pytest
 
-from matching.protocol.commands import BeginSession, BreakerStage, DefineSegment, OrderTerms
+from matching.protocol.commands import (
+    BeginSession,
+    BreakerStage,
+    DefineSegment,
+    OrderTerms,
+    SetPhase,
+)
 from matching.protocol.events import (
     Advanced,
     AnyEvent,
@@ -320,16 +326,35 @@ def test_first_stages_do_not_trip_in_the_last_forty_minutes() -> None:
     assert market.engine.due_ns > market.time_ns + 60 * MINUTE_NS
 
 
-def test_new_session_begins_from_the_index_of_now() -> None:
+def test_new_trade_date_begins_from_the_index_of_now_and_a_new_end_does_not() -> None:
     market = segmented()
     _trip(market, 800)
     _reopen(market)
-    closes_at_ns = market.time_ns + 6 * 60 * MINUTE_NS
-    begun = SessionBegun(SEGMENT, 4_600, closes_at_ns)
+    closes_at_ns = market.time_ns + 60 * MINUTE_NS
+    moved = SessionBegun(SEGMENT, 5_000, closes_at_ns)
+    assert market.do(BeginSession(SEGMENT, closes_at_ns)) == (moved,)
+    trade(market, 700)
+    assert market.engine.due_ns > closes_at_ns, "the first stage has tripped already"
+    market.time_ns += 24 * 60 * MINUTE_NS
+    closes_at_ns = market.time_ns + 60 * MINUTE_NS
+    begun = SessionBegun(SEGMENT, 4_400, closes_at_ns)
     assert market.do(BeginSession(SEGMENT, closes_at_ns)) == (begun,)
     before = market.engine.state_hash()
     assert market.do(BeginSession(SEGMENT, closes_at_ns)) == (begun,)
     assert market.engine.state_hash() == before
+
+
+def test_nothing_of_a_halted_segment_is_opened_before_the_halt_ends() -> None:
+    """Not by the calendar, nor by officers who know only of the instrument that they had halted."""
+    market = segmented()
+    market.do(SetPhase(SHARES, Phase.HALTED))
+    _trip(market, 800)
+    for number in (GOLD, SHARES):
+        market.refuses(SetPhase(number, Phase.CONTINUOUS), Refusal.MARKET_HALTED)
+    market.do(SetPhase(SHARES, Phase.CLOSED))
+    while PhaseChanged(GOLD, Phase.CONTINUOUS) not in market.advance():
+        pass
+    market.do(SetPhase(SHARES, Phase.CONTINUOUS))
 
 
 def test_split_moves_the_base_price_and_with_it_the_index() -> None:

@@ -6,6 +6,7 @@ from matching.protocol.commands import (
     AmendOrder,
     CancelAll,
     OrderTerms,
+    Sequenced,
     SetFeeTier,
     SetHeartbeat,
     SetKillSwitch,
@@ -79,6 +80,14 @@ def test_iceberg_shows_a_part_and_goes_behind_when_it_is_used_up(market: Market)
     assert market.open_orders() == {}
 
 
+def test_iceberg_shows_a_hundredth_at_least(market: Market) -> None:
+    """One that showed a lot of many thousands would be thousands of fills for one taker."""
+    small = OrderTerms(display_lots=1)
+    market.refuses(order(ALICE, SELL, 100, 101, terms=small), Refusal.MALFORMED)
+    iceberg = market.rest(ALICE, SELL, 100, 100, terms=small)
+    market.refuses(AmendOrder(ALICE, iceberg, 100, 101), Refusal.QUANTITY_TOO_LARGE)
+
+
 def test_amend_of_an_iceberg_takes_from_what_is_hidden_first(market: Market) -> None:
     iceberg = market.rest(ALICE, SELL, 100, 10, terms=OrderTerms(display_lots=4))
     market.amend(ALICE, iceberg, 100, 5)
@@ -124,6 +133,14 @@ def test_midpoint_orders_trade_unseen_between_the_best_prices(market: Market) ->
     events = market.place(ALICE, BUY, 103, 2)
     assert fills(events)[0] == (seller, 100, 1)
     assert fills(events)[1][1:] == (103, 1)
+
+
+def test_best_limit_goes_first_among_midpoints(market: Market) -> None:
+    market.rest(CAROL, BUY, 98, 1)
+    market.rest(CAROL, SELL, 102, 1)
+    dear = market.rest(BOB, SELL, 100, 1, kind=MIDPOINT)
+    cheap = market.rest(BOB, SELL, 95, 1, kind=MIDPOINT)
+    assert fills(market.place(ALICE, BUY, 101, 2)) == [(cheap, 100, 1), (dear, 100, 1)]
 
 
 def test_midpoints_that_waited_meet_when_the_middle_moves(market: Market) -> None:
@@ -217,6 +234,13 @@ def test_largest_value_of_an_order(market: Market) -> None:
     market.rest(ALICE, BUY, 100, 50)
     market.refuses(order(ALICE, BUY, 100, 51), Refusal.VALUE_TOO_LARGE)
     market.refuses(order(ALICE, SELL, 101, 50), Refusal.VALUE_TOO_LARGE)
+    market.place(BOB, SELL, 100, 1)
+    at_once = {"kind": MARKET, "time_in_force": IOC}
+    for side in (BUY, SELL):
+        market.refuses(order(CAROL, side, 0, 51, **at_once), Refusal.VALUE_TOO_LARGE)
+    spending = OrderTerms(cash_units=50_001)
+    by_cash = order(CAROL, BUY, 0, 1, terms=spending, **at_once)
+    market.refuses(by_cash, Refusal.VALUE_TOO_LARGE)
 
 
 def test_fee_tiers_go_by_holder_and_a_rebate_stays_within_the_takers_fee() -> None:
@@ -271,6 +295,33 @@ def test_missed_heartbeat_cancels_all_and_ends(market: Market) -> None:
     assert market.open_orders() == {theirs: 1}
     market.do(SetHeartbeat(ALICE, SECOND_NS))
     assert market.do(SetHeartbeat(ALICE, 0)) == (HeartbeatSet(ALICE, 0),)
+
+
+def test_missed_heartbeat_cancels_in_closed_markets_too(market: Market) -> None:
+    """Nobody would be there when they open."""
+    resting = market.rest(ALICE, BUY, 90, 1)
+    market.do(SetHeartbeat(ALICE, SECOND_NS))
+    market.phase(Phase.CLOSED)
+    ended = OrderCancelled(resting, ALICE, GOLD, CancelReason.DISCONNECTED, 1)
+    assert ended in market.advance()
+
+
+def test_all_that_has_expired_ends_before_anything_else(market: Market) -> None:
+    terms = OrderTerms(expires_at_ns=market.time_ns + 60 * SECOND_NS)
+    for _ in range(1_100):
+        market.engine.apply(
+            Sequenced(
+                market.engine.sequence + 1,
+                (at_ns := market.engine.time_ns + 1),
+                order(
+                    ALICE, SELL, 100, 1, time_in_force=GTD, terms=terms,
+                    client_order_id=f"gtd-{at_ns}",
+                ),
+            )
+        )  # fmt: skip
+    market.time_ns = market.engine.time_ns
+    assert len(market.advance()) == 1_101
+    assert market.open_orders() == {}
 
 
 def test_kill_switch_of_an_account(market: Market) -> None:

@@ -95,6 +95,16 @@ def test_stop_to_buy_holds_the_upper_bound_and_never_pays_more() -> None:
     assert market.gained(ALICE) == {XAU: 300, KRW: -3_180}
 
 
+def test_stop_to_buy_lives_on_when_the_band_rises_and_goes_by_todays_bound() -> None:
+    market = priced()
+    stop(market, BUY, 105, 3)
+    market.do(gold(price_ticks_low=60, price_ticks_high=180))
+    assert market.balances(ALICE)[KRW][1] == 3 * 150 * 10
+    market.rest(BOB, SELL, 170, 3)
+    events = trade(market, 105)
+    assert fills(events[3:]) == [(events[3].maker_order_id, 170, 3)]  # type: ignore[union-attr]
+
+
 def test_stop_limit_rests_at_its_limit() -> None:
     market = priced()
     terms = OrderTerms(stop_price_ticks=105)

@@ -155,9 +155,9 @@ def test_split_multiplies_every_holding_and_tells_what_rounding_leaves(market: M
 def test_error_trade_is_undone_by_the_contrary_one(market: Market) -> None:
     market.rest(ALICE, SELL, 100, 2)
     market.place(BOB, BUY, 100, 2)
-    command = CompensateFill(GOLD, ALICE, BOB, 100, 2, "undo-1")
+    command = CompensateFill(1, GOLD, ALICE, BOB, 100, 2, "undo-1")
     assert market.do(command) == (
-        FillCompensated(GOLD, "undo-1"),
+        FillCompensated(1, GOLD, "undo-1"),
         Filled(
             2, GOLD, 100, 2, 200, 2_000, BUY, 0, 0, BOB, ALICE, 0, 0, 0, 0, FillKind.COMPENSATING
         ),
@@ -165,7 +165,9 @@ def test_error_trade_is_undone_by_the_contrary_one(market: Market) -> None:
     assert market.gained(ALICE) == market.gained(BOB) == {}
     refused_unless(
         market,
-        CompensateFill(GOLD, ALICE, BOB, 100, 2, "undo-2"),
+        CompensateFill(2, GOLD, ALICE, BOB, 100, 2, "undo-2"),
+        ({"fill_id": 1}, Refusal.REFERENCE_REUSED),
+        ({"fill_id": 3}, Refusal.MALFORMED),
         ({"seller": ALICE}, Refusal.MALFORMED),
         ({"seller": REVENUE}, Refusal.ACCOUNT_MAY_NOT_TRADE),
         ({"instrument": 7}, Refusal.UNKNOWN_INSTRUMENT),
