@@ -71,6 +71,13 @@ def known_put(document: dict[str, Any], order: dict[str, Any]) -> None:
     for shape in ("PlaceOrder", "AmendOrder", "Apply"):
         properties = schemas[shape]["properties"]
         properties |= {name: enumerated(name) for name in properties if name in known}
+    # Of all terms at once hardly any set is sound: single orders are plain ones, pairs have them.
+    order = schemas["EveryTerm"] = schemas["PlaceOrder"]
+    names = ("client_order_id", "instrument", "side", "quantity", "price")
+    plain = {name: order["properties"][name] for name in names}
+    schemas["PlaceOrder"] = order | {"properties": plain, "required": list(names)}
+    for name in ("stop", "limit"):
+        schemas["PlacePair"]["properties"][name] = {"$ref": "#/components/schemas/EveryTerm"}
 
 
 def exercise(venue: Venue, *, examples: int) -> Counter[tuple[str, int]]:
