@@ -50,7 +50,8 @@ def _value(asset: int, amount_units: int) -> int:
     for one in reply.instruments:
         terms = one.definition
         middle = (terms.price_ticks_low + terms.price_ticks_high) // 2
-        ticks = one.last_price_ticks or middle
+        # Of the last trade, or of a base price set since: a split may lie between.
+        ticks = one.reference_ticks if one.last_price_ticks else middle
         if (terms.base_asset, terms.quote_asset) == (asset, CASH.id) and ticks:
             quote_units = amount_units * ticks * terms.quote_units_per_tick_lot
             return quote_units // terms.base_units_per_lot

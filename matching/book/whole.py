@@ -34,6 +34,7 @@ class Book(Rules):
         "asks",
         "bids",
         "closing",
+        "decided_phase",
         "ends_at_ns",
         "extended",
         "indicative",
@@ -56,7 +57,7 @@ class Book(Rules):
 
     def __init__(self, definition: DefineInstrument) -> None:
         super().__init__()
-        self.phase = Phase.CLOSED
+        self.phase = self.decided_phase = Phase.CLOSED
         self.resumes = Phase.CONTINUOUS
         self.phase_decided_at_ns = self.ends_at_ns = self.announced_ns = self.reopening_ns = 0
         self.extended = self.killed = self.matches = False

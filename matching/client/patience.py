@@ -6,17 +6,33 @@ from typing import get_args
 
 from matching.protocol.commands import (
     AnyCommand,
+    BeginSession,
     DefineInstrument,
+    DefineSegment,
     OpenAccount,
     PlaceOrder,
     Referenced,
+    SetFeeTier,
+    SetHeartbeat,
+    SetKillSwitch,
 )
 from matching.protocol.queries import AnyQuery, Query
 
 # A standby leads within two seconds; an engine that starts again takes longer, and is told of.
 PATIENCE_S = 3.0
 RETRY_S = 0.02
-REPEATABLE = (PlaceOrder, DefineInstrument, OpenAccount, *get_args(Referenced), Query)
+REPEATABLE = (
+    PlaceOrder,
+    DefineInstrument,
+    DefineSegment,
+    BeginSession,
+    OpenAccount,
+    SetFeeTier,
+    SetHeartbeat,
+    SetKillSwitch,
+    *get_args(Referenced),
+    Query,
+)
 
 
 def repeatable(bodies: Sequence[AnyCommand | AnyQuery]) -> bool:

@@ -42,6 +42,7 @@ class BookImage(msgspec.Struct, frozen=True, gc=False, array_like=True):
     phase: Phase
     resumes: Phase
     phase_decided_at_ns: int
+    decided_phase: Phase
     ends_at_ns: int
     reopening_ns: int
     announced_ns: int

@@ -10,7 +10,7 @@ from matching.engine.resting import at_any_price
 from matching.engine.state import Events, State, refused
 from matching.order import Order, Place
 from matching.protocol.commands import DefineInstrument, SetPhase
-from matching.protocol.events import AnyEvent, InstrumentDefined
+from matching.protocol.events import AnyEvent, InstrumentDefined, PhaseChanged
 from matching.protocol.refusals import Refusal
 from matching.protocol.units import (
     DURATION_NS_MAX,
@@ -54,7 +54,10 @@ def define_instrument(state: State, sequence: int, command: DefineInstrument) ->
     base = command.base_price_ticks
     if base and base != base_before:
         book.static_ticks = base
+        before, segment = book.reference_ticks, state.segments.get(book.segment)
         state.refer(book, base)
+        if segment is not None:
+            segment.shift(segment.weights[book.instrument] * (base - before))
     forbidden = [order for order in book.orders() if not _allows(book, order)]
     cancel_each(state, forbidden, CancelReason.RESTRICTED, events)
     follow_up(state, book, events)
@@ -110,6 +113,10 @@ def set_phase(state: State, sequence: int, command: SetPhase) -> Events:
             Refusal.MARKET_HALTED,
             f"the breaker of segment {book.segment} lets nothing trade until {until_ns}",
         )
+    if decided_at_ns and (decided_at_ns, phase) == (book.phase_decided_at_ns, book.decided_phase):
+        # Sent again: an auction that has ended since does not begin anew.
+        return (PhaseChanged(book.instrument, book.phase, book.announced_ns),)
+    book.decided_phase = phase
     book.phase_decided_at_ns = max(book.phase_decided_at_ns, decided_at_ns)
     events: list[AnyEvent] = []
     enter_phase(state, book, phase, ends_at_ns, events)

@@ -59,6 +59,12 @@ class Segment:
         self.definition = definition
         self.weights = dict(definition.constituents)
 
+    def shift(self, change: int) -> None:
+        """Move what falls are measured from: a new base price, after a split say, is no fall."""
+        for name in ("base_index", "tripped_index"):
+            index = getattr(self, name)
+            setattr(self, name, max(index + change, 0) if index else 0)
+
     def met(self) -> bool:
         """Tell whether the next stage is met by the index of now."""
         stages = self.definition.stages
@@ -213,6 +219,7 @@ class State:
         book.enter(page.phase)
         book.resumes = page.resumes
         book.phase_decided_at_ns = page.phase_decided_at_ns
+        book.decided_phase = page.decided_phase
         book.ends_at_ns = self.set_timer(TimerKind.PHASE, number, 0, page.ends_at_ns)
         book.reopening_ns = page.reopening_ns
         book.announced_ns, book.extended = page.announced_ns, page.extended
@@ -289,6 +296,7 @@ def _book_image(book: Book) -> BookImage:
         phase=book.phase,
         resumes=book.resumes,
         phase_decided_at_ns=book.phase_decided_at_ns,
+        decided_phase=book.decided_phase,
         ends_at_ns=book.ends_at_ns,
         reopening_ns=book.reopening_ns,
         announced_ns=book.announced_ns,

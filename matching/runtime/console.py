@@ -51,6 +51,9 @@ def replay_show(replayed: Replayed) -> None:
         named = "open orders" if name == "orders" else name
         facts.add_row(named, f"{getattr(replayed, name):,}")
     facts.add_row("state hash", replayed.state_hash)
+    if replayed.torn_bytes:
+        what = "bytes behind the last whole batch are none: a write broken off, or damage, in"
+        facts.add_row("torn", f"{replayed.torn_bytes:,} {what} {replayed.torn_at}")
     console.print(facts)
     for name in ("commands", "events", "refusals"):
         counts: dict[str, int] = getattr(replayed, name)

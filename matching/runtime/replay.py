@@ -20,6 +20,8 @@ class Replayed(msgspec.Struct, frozen=True):
 
     Segments, batches, commands, events and refusals are those read, which a snapshot makes fewer;
     the last three by name. Accounts, open orders and fills are those of the state at the end.
+    `torn_bytes` lie behind the last whole batch and are none: a write that was broken off, of which
+    nobody was told, or the damage of a last batch; with `torn_at` as their segment and offset.
     """
 
     instance: str
@@ -34,6 +36,8 @@ class Replayed(msgspec.Struct, frozen=True):
     events: dict[str, int]
     refusals: dict[str, int]
     state_hash: str
+    torn_bytes: int = 0
+    torn_at: str = ""
 
 
 def replay(
@@ -60,6 +64,7 @@ def replay(
         for sequenced in batch:
             _count(engine.apply(sequenced).events, events, refusals)
         read[reader.segment] = read.get(reader.segment, 0) + 1
+    torn, torn_at = _torn(reader)
     reader.close()
     engine._check()
     return Replayed(
@@ -75,7 +80,19 @@ def replay(
         events=_by_name(events),
         refusals=_by_name(refusals),
         state_hash=engine.state_hash(),
+        torn_bytes=torn,
+        torn_at=torn_at,
     )
+
+
+def _torn(reader: JournalReader) -> tuple[int, str]:
+    """Return how many bytes behind the last whole batch are not zero to the last, and where."""
+    if reader.segment is None:
+        return 0, ""
+    with reader.segment.open("rb") as file:
+        file.seek(reader.offset)
+        rest = file.read().rstrip(b"\0")
+    return (len(rest), f"{reader.segment}, offset {reader.offset}") if rest else (0, "")
 
 
 def batches(

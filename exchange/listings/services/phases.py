@@ -168,8 +168,11 @@ def _state(instrument_id: int) -> InstrumentState:
 
 
 def _rebase(row: Instrument, state: InstrumentState) -> None:
-    """Put the band around the last price of the day before, if there was a trade. Source: KRX."""
-    if row.base_price_ticks and state.last_price_ticks:
+    """Put the band around the last price of the day before, or a base price set since. Source: KRX.
+
+    Not around a trade of before that base price: a split may lie between them.
+    """
+    if row.base_price_ticks and state.reference_ticks:
         # A trade under an earlier tick table may lie between two steps of this one.
-        price = price_floor(row.definition().tick_table, state.last_price_ticks)
+        price = price_floor(row.definition().tick_table, state.reference_ticks)
         instrument_rebase(instrument_id=row.id, base_price_ticks=price, actor=SCHEDULE)

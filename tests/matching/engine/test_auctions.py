@@ -10,7 +10,7 @@ Manual for the Universal Trading Platform", theoretical opening price; KRX (glob
 import pytest
 
 from matching.auction import NO_UNCROSSING, Uncrossing, uncrossing
-from matching.protocol.commands import OrderTerms
+from matching.protocol.commands import OrderTerms, SetPhase
 from matching.protocol.events import (
     AuctionUncrossed,
     Filled,
@@ -364,3 +364,13 @@ def test_crossed_book_of_a_halt_trades_when_trading_resumes(call: Market) -> Non
     assert call.phase(Phase.HALTED) == (PhaseChanged(GOLD, Phase.HALTED),)
     events = call.phase(Phase.CONTINUOUS)
     assert events[0] == AuctionUncrossed(GOLD, 100, 1)
+
+
+def test_decision_that_is_sent_again_begins_no_auction_anew(call: Market) -> None:
+    decided = SetPhase(GOLD, Phase.OPENING_AUCTION, call.time_ns, call.time_ns + 2 * SECOND_NS)
+    call.do(decided)
+    while PhaseChanged(GOLD, Phase.CONTINUOUS) not in call.advance():
+        pass
+    assert call.do(decided) == (PhaseChanged(GOLD, Phase.CONTINUOUS),)
+    halted = SetPhase(GOLD, Phase.HALTED, decided.decided_at_ns)
+    assert call.do(halted) == (PhaseChanged(GOLD, Phase.HALTED),)

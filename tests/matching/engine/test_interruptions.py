@@ -357,10 +357,14 @@ def test_nothing_of_a_halted_segment_is_opened_before_the_halt_ends() -> None:
     market.do(SetPhase(SHARES, Phase.CONTINUOUS))
 
 
-def test_split_moves_the_base_price_and_with_it_the_index() -> None:
-    """Five for one: gold's base price falls to a fifth, and its weight is raised in turn."""
+def test_split_is_no_fall_of_the_index() -> None:
+    """Five for one: gold's base price falls to a fifth, and with it what falls are measured from.
+
+    2 x 200 + 6 x 500 = 3,400 is the new index and base; -8 % of it is 3,128: gold at 64.
+    """
     market = segmented()
     market.do(gold(base_price_ticks=200))
-    five_fold = ((GOLD, 10), (SHARES, 6))
-    market.do(DefineSegment(SEGMENT, five_fold, KRX, MINUTE_NS, 40 * MINUTE_NS))
     assert market.engine.due_ns > market.time_ns + 60 * MINUTE_NS
+    trade(market, 65)
+    assert market.engine.due_ns > market.time_ns + 60 * MINUTE_NS
+    assert _trip(market, 64)[0] == BreakerTripped(SEGMENT, 1, 3_400, 3_128)
