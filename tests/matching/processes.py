@@ -152,10 +152,13 @@ class EngineHost:
         wait_until(self.in_step)
 
     def in_step(self) -> bool:
-        """Tell whether the leader says that a standby holds everything."""
+        """Tell whether an engine leads and says that a standby holds everything."""
         assert self._process is not None
         assert self._process.poll() is None, self.log
-        return self.status().standby
+        try:
+            return self.status().standby
+        except EngineUnavailable:
+            return False  # the other one has just been handed the lead
 
     def signal(self, number: int) -> None:
         """Send the engine a signal."""
