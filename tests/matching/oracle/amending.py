@@ -5,7 +5,7 @@ from dataclasses import replace
 from matching.protocol.commands import AmendOrder
 from matching.protocol.events import OrderAmended
 from matching.protocol.refusals import Refusal
-from matching.protocol.units import UNITS_MAX, OrderKind, Side
+from matching.protocol.units import ICEBERG_PARTS_MAX, UNITS_MAX, OrderKind, Side
 from tests.matching.oracle import checks
 from tests.matching.oracle.arriving import arrive
 from tests.matching.oracle.book import band
@@ -57,6 +57,8 @@ def _check(market: Market, order: Order, command: AmendOrder, stop: int) -> None
         kind = order.kind if order.waits_for_stop else OrderKind.LIMIT
         checks.check_collar(market, kind, order.side, price, waiting)
     checks.check_quantity(market, lots)
+    shown = order.accepted.terms.display_lots if order.accepted.terms else 0
+    must(not shown or lots <= shown * ICEBERG_PARTS_MAX, Refusal.QUANTITY_TOO_LARGE)
     if command.stop_price_ticks:
         checks.check_not_met(market, order.side, stop)
     must((price, lots, stop) != (order.price, order.lots, order.stop), Refusal.UNCHANGED)
@@ -74,7 +76,8 @@ def _check_funds(state: State, market: Market, order: Order, command: AmendOrder
     asset, units = hold_of(market, order.side, price or cap, lots, ppm)
     value = notional(market, price or cap, lots)
     must(max(value, units) <= UNITS_MAX, Refusal.AMOUNT_OVERFLOW)
-    checks.check_value(market, value)
+    stop = (command.stop_price_ticks or order.stop) if order.waits_for_stop else 0
+    checks.check_value(market, checks.worth(market, price, stop, lots))
     free = available(state, order.account, asset) + order_hold(market, order)[1]
     must(units <= free, Refusal.INSUFFICIENT_BALANCE)
     if order.accepted.post_only and market.phase in CONTINUOUS:

@@ -160,4 +160,9 @@ class Bodies:
         price = random.choice((100, 95, 103, 0, 2**40))
         lots = random.choice((1, 2, 5, 0, 200, 2**40))
         buyer, seller = self._account(), self._account()
-        return self._send(CompensateFill(instrument, buyer, seller, price, lots, self._reference()))
+        fill_id = random.randrange(self.state.fills + 2)
+        if self.state.compensated and random.random() < 0.1:
+            fill_id = random.choice(self.state.compensated)
+        return self._send(
+            CompensateFill(fill_id, instrument, buyer, seller, price, lots, self._reference())
+        )

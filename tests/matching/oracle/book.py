@@ -42,6 +42,14 @@ def middle(market: Market) -> int:
     return (bid + ask) // 2 if bid and ask else 0
 
 
+def midpoints_meeting(market: Market, side: Side, price: int) -> list[Order]:
+    """Return the midpoint orders that a price meets: the best limit first, then by time."""
+    queue = standing(market, side, Place.MIDPOINTS)
+    sign = -1 if side is Side.BUY else 1
+    met = [order for order in queue if meets(side, order.price, price)]
+    return sorted(met, key=lambda order: sign * order.price)
+
+
 def meets(side: Side, limit: int, price: int) -> bool:
     """Tell whether an order with this limit (0: none) may trade at a price."""
     if not limit:

@@ -107,9 +107,4 @@ def set_heartbeat(state: State, command: SetHeartbeat) -> None:
 def miss_heartbeat(state: State, account: Account) -> None:
     account.heartbeat_due_ns = 0
     state.events.append(HeartbeatMissed(account.number))
-    found = [
-        (market, order)
-        for market, order in open_orders(state, account)
-        if market.phase is not Phase.CLOSED
-    ]
-    end_all(state, found, CancelReason.DISCONNECTED)
+    end_all(state, open_orders(state, account), CancelReason.DISCONNECTED)

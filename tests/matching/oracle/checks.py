@@ -7,6 +7,7 @@ from matching.protocol.events import OrderAccepted
 from matching.protocol.refusals import Refusal
 from matching.protocol.units import (
     CLIENT_ORDER_ID_PATTERN,
+    ICEBERG_PARTS_MAX,
     PARTS_PER_MILLION,
     PRICE_TICKS_MAX,
     TAG_PATTERN,
@@ -19,6 +20,7 @@ from matching.protocol.units import (
     TimeInForce,
 )
 from tests.matching.oracle.book import best, in_band, on_step, opposite
+from tests.matching.oracle.holdings import notional
 from tests.matching.oracle.records import AUCTIONS, STOPS, Account, Market, must
 
 LIMIT, MARKET, STOP, STOP_LIMIT, TRAILING = list(OrderKind)[:5]
@@ -63,7 +65,7 @@ def check_form(command: PlaceOrder) -> None:
         (terms.trail_ticks > 0) == (kind is TRAILING),
         (terms.expires_at_ns > 0) == (force is GTD),
         not command.post_only or (kind in (LIMIT, TOP) and lasting),
-        not terms.display_lots or (kind is LIMIT and lasting and terms.display_lots <= lots),
+        not terms.display_lots or (kind is LIMIT and lasting and _is_shown(terms, lots)),
         not terms.minimum_lots
         or (
             kind in (LIMIT, MARKET, BEST)
@@ -78,6 +80,10 @@ def check_form(command: PlaceOrder) -> None:
         not terms.pair or (kind is LIMIT and lasting and simple),
     )
     must(all(rules), Refusal.MALFORMED)
+
+
+def _is_shown(terms: OrderTerms, lots: int) -> bool:
+    return terms.display_lots <= lots <= terms.display_lots * ICEBERG_PARTS_MAX
 
 
 def numbers(terms: OrderTerms) -> tuple[int, ...]:
@@ -181,9 +187,14 @@ def check_quantity(market: Market, lots: int) -> None:
     must(lots <= market.definition.quantity_lots_max, Refusal.QUANTITY_TOO_LARGE)
 
 
+def worth(market: Market, price: int, stop: int, lots: int) -> int:
+    """Return what lots are worth: at their limit, else their stop, else the reference."""
+    return notional(market, price or stop or market.reference, lots)
+
+
 def check_value(market: Market, value: int) -> None:
-    largest = market.definition.notional_units_max
-    must(not largest or value <= largest, Refusal.VALUE_TOO_LARGE)
+    largest = market.definition.notional_units_max or UNITS_MAX
+    must(value <= largest, Refusal.VALUE_TOO_LARGE)
 
 
 def check_not_met(market: Market, side: Side, stop: int) -> None:

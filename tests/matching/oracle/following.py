@@ -4,12 +4,12 @@ from matching.protocol.events import OrderActivated
 from matching.protocol.units import FillKind, OrderKind, Side
 from tests.matching.oracle.arriving import arrive
 from tests.matching.oracle.book import (
+    band,
     by_number,
     end_pair,
-    meets,
     middle,
+    midpoints_meeting,
     passed_bound,
-    standing,
 )
 from tests.matching.oracle.fills import fill, prevent
 from tests.matching.oracle.holdings import rates
@@ -55,7 +55,7 @@ def _trail(market: Market, order: Order) -> None:
 
 
 def _trigger(state: State, market: Market, order: Order) -> None:
-    """Let a stop take like an order that arrives, at the rates of now."""
+    """Let a stop take like an order that arrives, at the rates and up to the cap of now."""
     limited = order.kind is OrderKind.STOP_LIMIT
     order.kind = OrderKind.LIMIT if limited else OrderKind.MARKET
     market.orders.remove(order)
@@ -65,18 +65,19 @@ def _trigger(state: State, market: Market, order: Order) -> None:
     end_pair(state, market, order)
     order.maker_ppm, taker_ppm = rates(market, order.account.holder)
     order.hold_ppm = max(order.maker_ppm, taker_ppm, 0)
+    order.cap = 0 if order.price or order.side is Side.SELL else band(market)[1]
     order.place = Place.LEVELS
     arrive(begin(state, market, order, by_cash=order.side is Side.BUY), triggered=True)
 
 
 def _meet_midpoints(state: State, market: Market) -> bool:
-    """Let the oldest midpoint orders of both sides meet in the middle, while there are two."""
+    """Let the first midpoint orders of both sides meet in the middle, while there are two."""
     happened = False
     while market.phase in CONTINUOUS:
         price = middle(market)
         bound = passed_bound(market, price, market.reference, market.definition.dynamic_ppm)
-        buys = _willing(market, Side.BUY, price)
-        sells = _willing(market, Side.SELL, price)
+        buys = midpoints_meeting(market, Side.BUY, price)
+        sells = midpoints_meeting(market, Side.SELL, price)
         if not price or bound or not buys or not sells:
             break
         happened = True
@@ -89,8 +90,3 @@ def _meet_midpoints(state: State, market: Market) -> bool:
         ppm = (older.maker_ppm, taker_ppm)
         fill(state, market, older, younger, price, lots, ppm, FillKind.MIDPOINT)
     return happened
-
-
-def _willing(market: Market, side: Side, price: int) -> list[Order]:
-    queue = standing(market, side, Place.MIDPOINTS)
-    return [order for order in queue if meets(side, order.price, price)]

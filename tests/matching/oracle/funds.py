@@ -214,9 +214,11 @@ def _assets(market: Market) -> tuple[int, int]:
 
 @once
 def compensate_fill(state: State, command: CompensateFill) -> None:
-    check_positive(command.instrument, command.buyer, command.seller)
+    check_positive(command.fill_id, command.instrument, command.buyer, command.seller)
+    must(command.fill_id <= state.fills, Refusal.MALFORMED)
     must(command.buyer != command.seller, Refusal.MALFORMED)
     market = find_market(state, command.instrument)
+    must(command.fill_id not in state.compensated, Refusal.REFERENCE_REUSED)
     buyer, seller = find_account(state, command.buyer), find_account(state, command.seller)
     for account in (buyer, seller):
         must(account.kind is not AccountKind.REVENUE, Refusal.ACCOUNT_MAY_NOT_TRADE)
@@ -230,7 +232,8 @@ def compensate_fill(state: State, command: CompensateFill) -> None:
     must(base <= available(state, seller, base_asset), Refusal.INSUFFICIENT_BALANCE)
     exchange(state, market, buyer, seller, base, quote)
     state.fills += 1
-    state.events.append(FillCompensated(market.number, command.reference))
+    state.compensated.append(command.fill_id)
+    state.events.append(FillCompensated(command.fill_id, market.number, command.reference))
     state.events.append(
         Filled(
             state.fills,

@@ -35,10 +35,21 @@ def define_instrument(state: State, command: DefineInstrument) -> None:
         base_before = 0
         state.markets.append(market)
     if command.base_price_ticks not in (0, base_before):
+        _shift_segment(state, market, command.base_price_ticks - market.reference)
         market.reference = market.static = command.base_price_ticks
     state.events.append(InstrumentDefined(command))
     forbidden = [order for order in market.orders if not _allows(market, order)]
     end_each(state, market, forbidden, CancelReason.RESTRICTED)
+
+
+def _shift_segment(state: State, market: Market, ticks: int) -> None:
+    """Move what falls are measured from by as much as the index: a new base price is no fall."""
+    for segment in state.segments:
+        moved = dict(segment.definition.constituents).get(market.number, 0) * ticks
+        if segment.base:
+            segment.base = max(segment.base + moved, 0)
+        if segment.tripped_index:
+            segment.tripped_index = max(segment.tripped_index + moved, 0)
 
 
 def _allows(market: Market, order: Order) -> bool:
@@ -47,7 +58,7 @@ def _allows(market: Market, order: Order) -> bool:
     if order.waits_for_stop and order.kind is not OrderKind.TRAILING_STOP:
         prices.append(order.stop)
     capped = not order.price and order.side is Side.BUY
-    if capped and order.cap < band(market)[1]:
+    if capped and not order.waits_for_stop and order.cap < band(market)[1]:
         return False
     return all(in_band(market, price) and on_step(market, price) for price in prices)
 

@@ -12,6 +12,7 @@ from matching.protocol.commands import (
     PlaceOrder,
 )
 from matching.protocol.units import (
+    ICEBERG_PARTS_MAX,
     Medium,
     OrderKind,
     Phase,
@@ -69,6 +70,9 @@ class Members:
             price = self._price(market, order.side)
         if chance > 0.7:
             lots = self._lots()
+            terms = order.accepted.terms
+            if terms and terms.display_lots and chance > 0.98:
+                lots = terms.display_lots * ICEBERG_PARTS_MAX + self.random.randrange(2)
         if order.waits_for_stop and self.random.random() < 0.6:
             stop = self._stop(market, order.side)
         if self.random.random() < 0.05:

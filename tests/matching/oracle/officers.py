@@ -78,6 +78,8 @@ class Officers:
         (market,) = self.random.choices(self.state.markets, weights)
         (phase,) = self.random.choices(list(Phase), FOLLOWS[market.phase])
         ends_at_ns = decided_at_ns = 0
+        if self.random.random() < 0.05:
+            return SetPhase(market.number, market.decided_phase, market.decided_at_ns)
         if phase in AUCTIONS and self.random.random() < 0.6:
             ends_at_ns = self.state.now_ns + self.random.randrange(3 * SECOND_NS)
         chance = self.random.random()

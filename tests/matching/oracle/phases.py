@@ -35,8 +35,21 @@ def set_phase(state: State, command: SetPhase) -> None:
     must(not command.ends_at_ns or command.phase in AUCTIONS, Refusal.MALFORMED)
     decided = command.decided_at_ns
     must(not decided or decided >= market.decided_at_ns, Refusal.STALE_VERSION)
+    must(not trades or not _halted_by_breaker(state, market), Refusal.MARKET_HALTED)
+    if decided and (decided, command.phase) == (market.decided_at_ns, market.decided_phase):
+        state.events.append(PhaseChanged(market.number, market.phase, market.ends_at_ns))
+        return
+    market.decided_phase = command.phase
     market.decided_at_ns = max(market.decided_at_ns, decided)
     change_phase(state, market, command.phase, command.ends_at_ns)
+
+
+def _halted_by_breaker(state: State, market: Market) -> bool:
+    return any(
+        state.now_ns < segment.halted_until_ns
+        and market.number in dict(segment.definition.constituents)
+        for segment in state.segments
+    )
 
 
 def change_phase(

@@ -173,12 +173,15 @@ def _find_pair(state: State, account: Account, market: Market, command: PlaceOrd
 def _check_funds(state: State, market: Market, order: Order, other: Order | None) -> None:
     """Refuse an order that is too large, or that its account cannot hold."""
     at_once = market.phase in CONTINUOUS and not _waits_for_close(market, order)
+    terms = order.accepted.terms or checks.NONE
+    worth = terms.cash_units or checks.worth(market, order.price, order.stop, order.lots)
     if order.kind is checks.MARKET and at_once and _buys(order):
+        checks.check_value(market, worth)
         return
     asset, units = order_hold(market, order)
     value = notional(market, order.price or order.cap, order.lots)
     must(max(value, units) <= UNITS_MAX, Refusal.AMOUNT_OVERFLOW)
-    checks.check_value(market, value)
+    checks.check_value(market, worth)
     covered = order_hold(market, other)[1] if other else 0
     extra = max(0, units - covered)
     must(extra <= available(state, order.account, asset), Refusal.INSUFFICIENT_BALANCE)

@@ -112,6 +112,7 @@ class Market:
     orders: list[Order] = field(default_factory=list)
     phase: Phase = Phase.CLOSED
     decided_at_ns: int = 0
+    decided_phase: Phase = Phase.CLOSED
     ends_at_ns: int = 0
     moved_by_ns: int = 0
     drawn: bool = False
@@ -132,7 +133,10 @@ class Market:
 
 @dataclass(eq=False)
 class Segment:
-    """`base` is None before the first session; `tripped_index` is that of the stage before."""
+    """`base` is None before the first session, which began on the trade date `day`.
+
+    `tripped_index` is that of the stage before; its halt lasts until `halted_until_ns`.
+    """
 
     definition: DefineSegment
     base: int | None = None
@@ -140,6 +144,8 @@ class Segment:
     stage: int = 0
     tripped_index: int = 0
     met_since_ns: int | None = None
+    day: int = 0
+    halted_until_ns: int = 0
 
 
 @dataclass(eq=False)
@@ -166,6 +172,7 @@ class State:
     routes: list[Route] = field(default_factory=list)
     movements: list[Movement] = field(default_factory=list)
     fills: int = 0
+    compensated: list[int] = field(default_factory=list)
     sequence: int = 0
     now_ns: int = 0
     events: list[AnyEvent] = field(default_factory=list)

@@ -16,6 +16,7 @@ from matching.protocol.units import (
 )
 from tests.matching.oracle.holdings import find_market
 from tests.matching.oracle.phases import change_phase
+from tests.matching.oracle.placing import day_of
 from tests.matching.oracle.records import Segment, State, must
 
 
@@ -72,11 +73,12 @@ def find_segment(state: State, number: int) -> Segment:
 def begin_session(state: State, command: BeginSession) -> None:
     segment = find_segment(state, command.segment)
     must(0 < command.closes_at_ns <= TIME_NS_MAX, Refusal.MALFORMED)
-    if segment.base is None or segment.closes_at_ns != command.closes_at_ns:
+    if segment.base is None or segment.day != day_of(state.now_ns):
         segment.base = index(state, segment)
-        segment.closes_at_ns = command.closes_at_ns
-        segment.stage = 0
+        segment.day = day_of(state.now_ns)
+        segment.stage = segment.tripped_index = segment.halted_until_ns = 0
         segment.met_since_ns = None
+    segment.closes_at_ns = command.closes_at_ns
     state.events.append(SessionBegun(command.segment, segment.base, command.closes_at_ns))
 
 
@@ -130,6 +132,8 @@ def trip(state: State, segment: Segment) -> None:
         return
     segment.stage += 1
     segment.tripped_index = index(state, segment)
+    halt_ends_ns = state.now_ns + stage.halt_ns
+    segment.halted_until_ns = segment.closes_at_ns if stage.closes else halt_ends_ns
     number = segment.definition.segment
     state.events.append(BreakerTripped(number, segment.stage, segment.base, segment.tripped_index))
     for instrument, _ in sorted(segment.definition.constituents):
@@ -140,4 +144,4 @@ def trip(state: State, segment: Segment) -> None:
             change_phase(state, market, Phase.CLOSED, uncrosses=False)
         else:
             market.auction_after_halt_ns = stage.auction_ns
-            change_phase(state, market, Phase.HALTED, state.now_ns + stage.halt_ns)
+            change_phase(state, market, Phase.HALTED, halt_ends_ns)

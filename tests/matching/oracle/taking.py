@@ -1,4 +1,4 @@
-"""How an order takes in a continuous phase: from the midpoint queue, then from the levels."""
+"""How an order takes in a continuous phase: from midpoint orders, then from the levels."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -20,6 +20,7 @@ from tests.matching.oracle.book import (
     level,
     meets,
     middle,
+    midpoints_meeting,
     opposite,
     passed_bound,
     replenish,
@@ -105,7 +106,7 @@ def take(this: Taking) -> None:
 
 
 def midpoints(this: Taking) -> list[Order]:
-    """Return the midpoint orders that the order may meet, oldest first."""
+    """Return the midpoint orders that the order may meet, the best limit first."""
     market, side = this.market, this.order.side
     price, other = middle(market), best(market, opposite(side))
     better = price < other if side is Side.BUY else price > other
@@ -114,14 +115,13 @@ def midpoints(this: Taking) -> list[Order]:
         return []
     if passed_bound(market, price, this.reference, market.definition.dynamic_ppm):
         return []
-    queue = standing(market, opposite(side), Place.MIDPOINTS)
-    return [maker for maker in queue if meets(maker.side, maker.price, price)]
+    return midpoints_meeting(market, opposite(side), price)
 
 
 def meet_by_time(
     this: Taking, price: int, queue: Callable[[], list[Order]], kind: FillKind
 ) -> None:
-    """Take at one price, oldest first, what can be paid; an own order first in the queue is met."""
+    """Take at one price, in the order of the queue, what can be paid; an own order first is met."""
     if _own(this, queue()[0]):
         _prevent(this, queue()[0])
         return

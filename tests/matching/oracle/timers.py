@@ -15,18 +15,14 @@ from tests.matching.oracle.phases import end_phase
 from tests.matching.oracle.records import AUCTIONS, Market, State, must
 from tests.matching.oracle.segments import look_at_segments, trip
 
-ITEMS_MAX = 1_000
 Item = tuple[int, int, int, Callable[[], None]]
 
 
 def advance(state: State, command: Advance) -> None:
-    """Do what is due, the earliest first."""
+    """Do all that is due, the earliest first."""
     must(0 <= command.draw < 2**32, Refusal.MALFORMED)
-    for _ in range(ITEMS_MAX):
-        due = [item for item in timers(state, command.draw) if item[0] <= state.now_ns]
-        if not due:
-            break
-        _, _, _, happen = min(due, key=lambda item: item[:3])
+    while due_ns(state) <= state.now_ns:
+        _, _, _, happen = min(timers(state, command.draw), key=lambda item: item[:3])
         happen()
         follow_up(state)
         look_at_segments(state)
