@@ -1,4 +1,4 @@
-"""What the crowd found once, in few commands; and that a difference is found and shrunk at all."""
+"""What the crowd found once, or seldom meets; and that a difference is found and shrunk at all."""
 
 from collections import Counter
 
@@ -68,6 +68,11 @@ def conditional(account: int, side: Side, price_ticks: int, lots: int) -> PlaceO
     return order(account, side, price_ticks, lots, kind=kind, time_in_force=force)
 
 
+def stop(account: int, side: Side, stop_price_ticks: int, lots: int) -> PlaceOrder:
+    terms = OrderTerms(stop_price_ticks=stop_price_ticks)
+    return order(account, side, 0, lots, kind=OrderKind.STOP, terms=terms)
+
+
 FOUND: dict[str, list[AnyCommand]] = {
     "a trade too far below the last price is kept back from a buyer too": [
         VOLATILE,
@@ -116,6 +121,32 @@ FOUND: dict[str, list[AnyCommand]] = {
         SetPhase(GOLD, Phase.CLOSING_AUCTION),
         SetPhase(GOLD, Phase.HALTED),
         SetPhase(GOLD, Phase.CLOSING_AUCTION),
+    ],
+    "a stop that outlived a lower band takes up to the band of now": [
+        gold(base_price_ticks=100, price_ticks_high=105),
+        stop(BOB, BUY, 101, 3),
+        gold(base_price_ticks=100, price_ticks_high=120),
+        order(ALICE, SELL, 101, 1),
+        order(ALICE, SELL, 110, 5),
+        order(BOB, BUY, 101, 1),
+    ],
+    "a stop that waits is worth its stop when it is amended": [
+        gold(base_price_ticks=100, price_ticks_high=120, notional_units_max=4_030),
+        stop(BOB, BUY, 101, 3),
+        AmendOrder(BOB, FIRST + 1, 0, 4),
+    ],
+    "a stop that waits no longer is worth the reference when it is amended": [
+        replace(VOLATILE, price_ticks_high=120, notional_units_max=4_030),
+        stop(BOB, BUY, 100, 3),
+        order(ALICE, SELL, 101, 1),
+        order(ALICE, SELL, 120, 3),
+        order(BOB, BUY, 101, 1),
+        AmendOrder(BOB, FIRST + 1, 0, 4),
+    ],
+    "an iceberg shows a hundredth at least": [
+        order(ALICE, SELL, 100, 101, terms=OrderTerms(display_lots=1)),
+        order(ALICE, SELL, 100, 100, terms=OrderTerms(display_lots=1)),
+        AmendOrder(ALICE, FIRST + 1, 100, 101),
     ],
 }
 
