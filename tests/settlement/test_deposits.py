@@ -19,6 +19,7 @@ from settlement.chain.encoding import call_encode
 from settlement.models import DepositPosition
 from tests.e2e.wallet import FORGER
 from tests.settlement.house import KRW, XAU, House
+from tests.waiting import wait_until
 
 DELIVERIES = 100
 
@@ -90,7 +91,10 @@ def _forged(house: House, receiver: str) -> None:
     built = lane.transaction_build(receiver, creation, nonce, 10**6, *fees, client.chain_id(node))
     raw, digest = lane.transaction_sign(key, {**built, "to": ""})
     assert lane.broadcast(node, raw).accepted
-    found = house.rpc("eth_getTransactionReceipt", "0x" + digest.hex())
+    receipt = ("eth_getTransactionReceipt", "0x" + digest.hex())
+    # Taken is not mined: the node answers before the block is there.
+    wait_until(lambda: house.rpc(*receipt) is not None)
+    found = house.rpc(*receipt)
     words = [int(_payer(), 16), int(receiver, 16), 77]
     data = b"".join(word.to_bytes(32, "big") for word in words)
     contract = client.Web3.to_checksum_address(found["contractAddress"])
