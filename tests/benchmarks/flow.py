@@ -24,6 +24,7 @@ from matching.protocol.commands import (
 )
 from matching.protocol.events import Filled, OrderAccepted
 from matching.protocol.units import (
+    UNITS_MAX,
     AccountKind,
     InstrumentClass,
     OrderKind,
@@ -61,12 +62,14 @@ def market(members: int) -> list[AnyCommand]:
         ),
         SetPhase(INSTRUMENT, Phase.CONTINUOUS),
     ]  # fmt: skip
+    # What is outstanding of an asset stays within 63 bits.
+    funds = min(10**15, UNITS_MAX // members)
     for member in range(REVENUE + 1, REVENUE + 1 + members):
         commands += [
             OpenAccount(member, member),
             SetEligibility(member, 1, InstrumentClass.METAL),
-            Credit(member, BASE, 10**15, f"base-{member}"),
-            Credit(member, QUOTE, 10**15, f"quote-{member}"),
+            Credit(member, BASE, funds, f"base-{member}"),
+            Credit(member, QUOTE, funds, f"quote-{member}"),
         ]
     return commands
 
