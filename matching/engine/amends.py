@@ -4,11 +4,11 @@ from matching.accounts import Account
 from matching.book import Book
 from matching.engine.entry import triggers
 from matching.engine.followup import follow_up
-from matching.engine.removal import end_expiry
-from matching.engine.resting import at_any_price, cap_ticks, finish, hold, limit_key, open_order
+from matching.engine.removal import take_out
+from matching.engine.resting import at_any_price, cap_ticks, finish, limit_key, open_order
 from matching.engine.state import Events, State, refused
 from matching.engine.taker import Taker
-from matching.engine.taking import resize, take, take_midpoints
+from matching.engine.taking import resize, take
 from matching.engine.validity import (
     closed_refusal,
     collar_refusal,
@@ -106,11 +106,8 @@ def _replace(
     takes = book.matches and place in (Place.LEVEL, Place.MIDPOINT)
     if takes and accepted.post_only and book.meets(side, price, order):
         return refused(Refusal.POST_ONLY_WOULD_TRADE, f"post-only at {price} would trade")
-    book.remove(order)
     expires = order.expires_at_ns
-    del account.orders[order.id]
-    end_expiry(state, order)
-    hold(account, book, order, -order.held_units)
+    take_out(state, account, book, order)
     if not takes:
         order = open_order(state, account, book, accepted, price, lots, place, expires, stop)
         return (_amended(book, order, command, lots, kept=False),)
@@ -118,10 +115,7 @@ def _replace(
     prevention = accepted.self_trade_prevention
     taker = Taker(order.id, account, book, side, lots, prevention, by_cash=False)
     key = limit_key(side, price)
-    if place is Place.LEVEL:
-        take(state, taker, key, events)
-    elif (middle := book.middle()) and limit_key(side, middle) <= key:
-        take_midpoints(state, taker, middle, events)
+    take(state, taker, key, events, midpoint=place is Place.MIDPOINT)
     finish(state, taker, accepted, price, expires, events)
     follow_up(state, book, events)
     return tuple(events)

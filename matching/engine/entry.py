@@ -17,7 +17,7 @@ from matching.engine.resting import (
 )
 from matching.engine.state import Events, State, refused
 from matching.engine.taker import Taker
-from matching.engine.taking import take, take_midpoints, unfillable
+from matching.engine.taking import take, unfillable
 from matching.engine.validity import (
     NO_TERMS,
     STOP_KINDS,
@@ -26,7 +26,6 @@ from matching.engine.validity import (
     content_fault,
     hold_refusal,
     market_refusal,
-    missing_terms,
     phase_refusal,
     price_refusal,
     quantity_refusal,
@@ -52,7 +51,7 @@ _OWN_PRICE = frozenset({OrderKind.BEST_LIMIT, OrderKind.TOP_PRIORITY_LIMIT})
 
 def enter(state: State, sequence: int, account: Account, book: Book, command: PlaceOrder) -> Events:
     """Accept or refuse an order whose client order id is free; the first reason counts."""
-    fault = content_fault(command) or missing_terms(command)
+    fault = content_fault(command)
     if fault:
         return refused(Refusal.MALFORMED, fault)
     terms = command.terms or NO_TERMS
@@ -222,7 +221,7 @@ def take_at_once(
     partner: Order | None = None,
 ) -> Events:
     """Let an accepted order take what it meets, then rest or cancel what is left."""
-    side, midpoint = accepted.side, accepted.kind is OrderKind.MIDPOINT
+    side = accepted.side
     unlimited = at_any_price(accepted.kind)
     key = _ANY_PRICE if unlimited else limit_key(side, price_ticks)
     terms = accepted.terms or NO_TERMS
@@ -243,12 +242,7 @@ def take_at_once(
     events: list[AnyEvent] = [accepted]
     if partner is not None:
         cancel(state, partner, CancelReason.PAIRED, events)
-    if midpoint:
-        middle = book.middle()
-        if middle and limit_key(side, middle) <= key:
-            take_midpoints(state, taker, middle, events)
-    else:
-        take(state, taker, key, events)
+    take(state, taker, key, events, midpoint=accepted.kind is OrderKind.MIDPOINT)
     finish(state, taker, accepted, price_ticks, expiry_ns(state, accepted), events)
     follow_up(state, book, events)
     return tuple(events)

@@ -2,8 +2,8 @@
 
 from matching.book import NO_LEVEL, Book
 from matching.engine.fills import fill_resting
-from matching.engine.removal import end_expiry, end_pair
-from matching.engine.resting import at_any_price, cap_ticks, finish, hold, limit_key
+from matching.engine.removal import end_pair, take_out
+from matching.engine.resting import at_any_price, cap_ticks, finish, limit_key
 from matching.engine.state import State
 from matching.engine.taker import Taker
 from matching.engine.taking import keep_apart, take
@@ -43,10 +43,7 @@ def _trigger(state: State, book: Book, events: list[AnyEvent]) -> bool:
 def _activate(state: State, book: Book, order: Order, events: list[AnyEvent]) -> None:
     """Let a triggered order take, and rest or end what it leaves."""
     account, accepted = state.accounts[order.account], order.accepted
-    book.remove(order)
-    del account.orders[order.id]
-    hold(account, book, order, -order.held_units)
-    end_expiry(state, order)
+    take_out(state, account, book, order)
     unlimited = at_any_price(accepted.kind)
     price = cap_ticks(book, order.side) if unlimited else order.price_ticks
     kind = OrderKind.MARKET if unlimited else OrderKind.LIMIT

@@ -38,6 +38,19 @@ def close(
     return OrderCancelled(order_id, account.id, book.instrument, reason, lots)
 
 
+def take_out(state: State, account: Account, book: Book, order: Order) -> None:
+    """Take an order out of book and account and free its hold, without an end of its own.
+
+    It is triggered, or gets new terms, and goes on under its number.
+    """
+    del account.orders[order.id]
+    book.remove(order)
+    end_expiry(state, order)
+    asset = book.quote_asset if order.side is _BUY else book.base_asset
+    account.available[asset] += order.held_units
+    account.held[asset] -= order.held_units
+
+
 def cancel(state: State, order: Order, reason: CancelReason, events: list[AnyEvent]) -> None:
     """Close an order, and the other one of its pair."""
     account = state.accounts[order.account]

@@ -5,13 +5,13 @@ from matching.book import Book
 from matching.engine.phases import interrupt
 from matching.engine.state import State, TimerKind
 from matching.engine.taker import Taker
+from matching.engine.validity import AT_ONCE
 from matching.order import Order, Place, Special
 from matching.protocol.events import AnyEvent, OrderAccepted, OrderCancelled
 from matching.protocol.units import CancelReason, OrderKind, Side, TimeInForce
 
 _BUY = Side.BUY
 _MARKET_KINDS = frozenset({OrderKind.MARKET, OrderKind.STOP, OrderKind.TRAILING_STOP})
-_AT_ONCE = frozenset({TimeInForce.IOC, TimeInForce.FOK})
 
 
 def at_any_price(kind: OrderKind) -> bool:
@@ -113,7 +113,7 @@ def finish(
         state.trade_at(book, taker.traded_at)
     if lots:
         unlimited = at_any_price(accepted.kind)
-        goes = accepted.time_in_force in _AT_ONCE or (unlimited and not (triggered and interrupted))
+        goes = accepted.time_in_force in AT_ONCE or (unlimited and not (triggered and interrupted))
         if taker.reason is None and goes:
             taker.reason = CancelReason.INTERRUPTED if interrupted else CancelReason.IMMEDIATE
         short = False

@@ -24,14 +24,27 @@ from matching.protocol.units import (
 _BUY = Side.BUY
 
 
-def take(state: State, taker: Taker, limit_key: int, events: list[AnyEvent]) -> None:
+def take(
+    state: State,
+    taker: Taker,
+    limit_key: int,
+    events: list[AnyEvent],
+    *,
+    midpoint: bool = False,
+) -> None:
     """Match the taker against all that it may meet up to `limit_key` (ask, or negated bid price).
 
-    First the midpoints, then the levels up to the volatility bound.
+    First the midpoints, then the levels up to the volatility bound; a midpoint order meets
+    midpoints alone, though their price be no better than the best level.
     """
     book, opposite = taker.book, taker.opposite
+    if midpoint:
+        price = book.middle()
+        if price and (price if taker.side is _BUY else -price) <= limit_key:
+            _take_midpoints(state, taker, price, events)
+        return
     if taker.midpoints.best != NO_LEVEL and (price := _middle_within(taker, limit_key)):
-        take_midpoints(state, taker, price, events)
+        _take_midpoints(state, taker, price, events)
     if opposite.best >= taker.near_key:  # else the best price itself lies beyond a bound
         _take_levels(state, taker, opposite, min(limit_key, taker.far_key), events)
     if opposite.best <= limit_key and taker.remaining and taker.reason is None:
@@ -43,7 +56,7 @@ def take(state: State, taker: Taker, limit_key: int, events: list[AnyEvent]) -> 
         taker.interrupted = MarketInterrupted(book.instrument, cause, reference_ticks, beyond)
 
 
-def take_midpoints(state: State, taker: Taker, price: int, events: list[AnyEvent]) -> None:
+def _take_midpoints(state: State, taker: Taker, price: int, events: list[AnyEvent]) -> None:
     """Match the taker against midpoint orders whose limit allows a price: best limit first."""
     key = price if taker.side is _BUY else -price
     _take_levels(state, taker, taker.midpoints, key, events, price, FillKind.MIDPOINT)

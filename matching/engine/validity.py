@@ -32,17 +32,17 @@ LIMITED_KINDS = frozenset(
     {OrderKind.LIMIT, OrderKind.STOP_LIMIT, OrderKind.CONDITIONAL_LIMIT, OrderKind.MIDPOINT}
 )
 _LASTING = frozenset({TimeInForce.GTC, TimeInForce.DAY, TimeInForce.GTD})
-_AT_ONCE = frozenset({TimeInForce.IOC, TimeInForce.FOK})
+AT_ONCE = frozenset({TimeInForce.IOC, TimeInForce.FOK})
 _AUCTION_ONLY = frozenset({TimeInForce.AT_THE_OPEN, TimeInForce.AT_THE_CLOSE})
 _FORCES = {
     OrderKind.LIMIT: frozenset(TimeInForce),
-    OrderKind.MARKET: _AT_ONCE | _AUCTION_ONLY | {TimeInForce.DAY},
+    OrderKind.MARKET: AT_ONCE | _AUCTION_ONLY | {TimeInForce.DAY},
     OrderKind.STOP: _LASTING,
     OrderKind.STOP_LIMIT: _LASTING,
     OrderKind.TRAILING_STOP: _LASTING,
     OrderKind.CONDITIONAL_LIMIT: frozenset({TimeInForce.DAY}),
-    OrderKind.BEST_LIMIT: _LASTING | _AT_ONCE,
-    OrderKind.TOP_PRIORITY_LIMIT: _LASTING | _AT_ONCE,
+    OrderKind.BEST_LIMIT: _LASTING | AT_ONCE,
+    OrderKind.TOP_PRIORITY_LIMIT: _LASTING | AT_ONCE,
     OrderKind.MIDPOINT: _LASTING | {TimeInForce.IOC},
 }
 _POST_ONLY_KINDS = frozenset({OrderKind.LIMIT, OrderKind.TOP_PRIORITY_LIMIT})
@@ -67,7 +67,7 @@ def content_fault(command: PlaceOrder) -> str:
         return "post_only goes with LIMIT and TOP_PRIORITY_LIMIT that are GTC, DAY or GTD"
     if command.terms is not None and command.terms == NO_TERMS:
         return "an order without terms has null for terms"
-    return "" if command.terms is None else _terms_fault(command, terms, lasts)
+    return _terms_fault(command, terms, lasts)
 
 
 def _terms_fault(command: PlaceOrder, terms: OrderTerms, lasts: bool) -> str:
@@ -109,15 +109,6 @@ def _terms_fault(command: PlaceOrder, terms: OrderTerms, lasts: bool) -> str:
     if terms.pair and not (is_client_order_id(terms.pair) and limit and lasts and plain):
         return "pair goes with LIMIT that is GTC, DAY or GTD, without iceberg and minimum"
     return ""
-
-
-def missing_terms(command: PlaceOrder) -> str:
-    """Return what a kind or time in force needs that an order without terms lacks, or nothing."""
-    if command.terms is not None:
-        return ""
-    if command.kind in STOP_KINDS:
-        return f"a {command.kind.name} order needs a stop price or a trail"
-    return "GTD needs expires_at_ns" if command.time_in_force is TimeInForce.GTD else ""
 
 
 def account_refusal(account: Account, book: Book) -> Events | None:
@@ -166,7 +157,7 @@ def phase_refusal(book: Book, command: PlaceOrder) -> Events | None:
     if phase in AUCTION_PHASES:
         minimum = command.terms is not None and command.terms.minimum_lots
         wrong = (
-            force in _AT_ONCE
+            force in AT_ONCE
             or command.post_only
             or bool(minimum)
             or kind in _CONTINUOUS_KINDS
