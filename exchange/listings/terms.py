@@ -92,13 +92,7 @@ class InstrumentTerms:
 
     def price_parse(self, text: str) -> int:
         """Return ticks. Raises `Problem` price_invalid or price_outside_band."""
-        ticks = self.tick.parse(text)
-        if ticks is None or ticks > PRICE_TICKS_MAX:
-            raise Problem(
-                Refusal.PRICE_INVALID,
-                f"price {text[:40]!a} is not a positive multiple of the tick {self.tick.format(1)} "
-                f"with at most {self.tick.places} decimal places",
-            )
+        ticks = self._ticks("price", text)
         step = price_step_ticks(self.tick_table, ticks)
         if ticks % step:
             raise Problem(
@@ -117,11 +111,14 @@ class InstrumentTerms:
 
     def distance_parse(self, text: str) -> int:
         """Return the ticks of a distance between prices. Raises `Problem` price_invalid."""
+        return self._ticks("distance", text)
+
+    def _ticks(self, what: str, text: str) -> int:
         ticks = self.tick.parse(text)
         if ticks is None or ticks > PRICE_TICKS_MAX:
             raise Problem(
                 Refusal.PRICE_INVALID,
-                f"distance {text[:40]!a} is not a positive multiple of the tick "
+                f"{what} {text[:40]!a} is not a positive multiple of the tick "
                 f"{self.tick.format(1)} with at most {self.tick.places} decimal places",
             )
         return ticks
